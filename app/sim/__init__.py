@@ -1,0 +1,1 @@
+"""The simulator: the semantics of the VMI calls, made executable."""

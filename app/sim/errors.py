@@ -1,0 +1,72 @@
+"""The three ways in which a step can end without a next state.
+
+They are never mixed::
+
+    GuestFault      what the guest sees: an exception with its vector
+    Unspecified     the RFC does not say: a gap in the text under review
+    NotModelled     we do not say: a gap in this simulator
+
+Being wrong ourselves is an assertion. What a stranger writes wrongly (a
+listing, a scenario) is refused before anything runs, with errors of its own.
+"""
+
+
+class GuestFault(Exception):  # noqa: N818 - the design's word: not an error
+    """Raised when an instruction ends in an exception of the processor.
+
+    Parameters
+    ----------
+    vector
+        Number of the exception: 13 for #GP.
+    error_code
+        The word pushed with it, or None where the vector has none.
+    """
+
+    def __init__(self, vector: int, error_code: int | None = None) -> None:
+        super().__init__(vector, error_code)
+        self.vector = vector
+        self.error_code = error_code
+
+    def __str__(self) -> str:
+        """Say the vector and the error code."""
+        if self.error_code is None:
+            return f"exception {self.vector}"
+        return f"exception {self.vector} ({self.error_code:#x})"
+
+
+class Unspecified(Exception):  # noqa: N818 - the design's word
+    """Raised when the RFC does not say what happens next.
+
+    Parameters
+    ----------
+    section
+        The clause in which the word is missing.
+    policy
+        The policy by which a reading of the clause can be chosen.
+    readings
+        The values of that policy which settle the question.
+    """
+
+    def __init__(
+        self, section: str, *, policy: str, readings: tuple[str, ...]
+    ) -> None:
+        super().__init__(section, policy, readings)
+        self.section = section
+        self.policy = policy
+        self.readings = readings
+
+    def __str__(self) -> str:
+        """Name the clause and the readings."""
+        return f"{self.section} does not say: {', '.join(self.readings)}"
+
+
+class NotModelled(Exception):  # noqa: N818 - the design's word
+    """Raised when a step needs something that this simulator lacks."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+    def __str__(self) -> str:
+        """Say what is missing."""
+        return f"not modelled: {self.what}"

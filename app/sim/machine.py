@@ -1,0 +1,409 @@
+"""The whole state of a guest's machine, as a value.
+
+A `Machine` is immutable and hashable: it is the key of the search. What no
+step changes (code, handlers, the host beneath) stands on its `Board`, which is
+compared by identity. The readers and writers here know registers, flags,
+memory and stacks; interrupts are in `delivery`, privilege in `platforms`.
+
+Memory is 32-bit words: the named data words, a kernel stack and a user stack.
+A stack is kept as its live words, the first pushed first. What lies below the
+stack pointer is dropped after each step, since an interrupt may overwrite it
+at any time; code that reads it anyway is not modelled.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol, Self, TypeAlias
+
+from app.sim.errors import NotModelled
+from app.sim.layout import (
+    DATA_BASE,
+    KERNEL_STACK_TOP,
+    ROM_BASE,
+    USER_STACK_TOP,
+)
+from app.sim.listing import Statement
+
+CpuId: TypeAlias = int
+"""The number of a virtual processor, from 0."""
+
+WORD: Final = 4
+WORD_MASK: Final = 0xFFFF_FFFF
+STACK_WORDS: Final = 1024
+UNWRITTEN: Final = 0xA5A5_A5A5
+"""What a stack word holds that was allocated and never written."""
+
+CF: Final = 0x1
+FIXED: Final = 0x2
+PF: Final = 0x4
+AF: Final = 0x10
+ZF: Final = 0x40
+SF: Final = 0x80
+TF: Final = 0x100
+IF: Final = 0x200
+DF: Final = 0x400
+OF: Final = 0x800
+IOPL: Final = 0x3000
+IOPL_SHIFT: Final = 12
+NT: Final = 0x4000
+RF: Final = 0x1_0000
+VM: Final = 0x2_0000
+AC: Final = 0x4_0000
+ID: Final = 0x20_0000
+ARITHMETIC: Final = CF | PF | AF | ZF | SF | OF
+
+NO_SHADOW: Final = 0
+STI_SHADOW: Final = 1
+MOV_SS_SHADOW: Final = 2
+
+KERNEL_CS: Final = 0x60
+KERNEL_DS: Final = 0x68
+USER_CS: Final = 0x73
+USER_DS: Final = 0x7B
+USER_CPL: Final = 3
+
+
+class Gate(NamedTuple):
+    """An entry of the interrupt descriptor table.
+
+    A trap gate leaves IF as it is, an interrupt gate clears it. ``dpl`` is
+    the least privileged ring from which INT may go through the gate.
+    """
+
+    address: int
+    dpl: int
+    trap: bool
+
+
+class Alarm(NamedTuple):
+    """An armed alarm: absolute expiry and period, in cycles."""
+
+    expiry: int
+    period: int
+
+
+class VCpu(NamedTuple):
+    """One virtual processor.
+
+    ``flags`` is EFLAGS as the processor holds it; ``virtual_if`` is the flag
+    that counts for the guest where a hypervisor keeps the hardware's one on.
+    ``deferred`` says that pending interrupts wait for an explicit request.
+    """
+
+    eax: int = 0
+    ecx: int = 0
+    edx: int = 0
+    ebx: int = 0
+    esp: int = KERNEL_STACK_TOP
+    ebp: int = 0
+    esi: int = 0
+    edi: int = 0
+    eip: int = 0
+    flags: int = FIXED
+    cpl: int = 0
+    cs: int = KERNEL_CS
+    ss: int = KERNEL_DS
+    ds: int = USER_DS
+    es: int = USER_DS
+    fs: int = 0
+    gs: int = 0
+    paravirtual: int = 0
+    virtual_if: int = 0
+    shadow: int = NO_SHADOW
+    halted: int = 0
+    shutdown: int = 0
+    nmi_pending: int = 0
+    nmi_blocked: int = 0
+    mce_pending: int = 0
+    deferred: int = 0
+    cr0: int = 0x8005_003B
+    cr2: int = 0
+    cr3: int = 0
+    cr4: int = 0
+    esp0: int = KERNEL_STACK_TOP
+    tsc: int = 0
+    stolen: int = 0
+    alarms: tuple[Alarm | None, Alarm | None] = (None, None)
+    msrs: tuple[tuple[int, int], ...] = ()
+    pmcs: tuple[int, ...] = ()
+    stack: tuple[int, ...] = ()
+    user_stack: tuple[int, ...] = ()
+
+    def replace(self, **changes: object) -> Self:
+        """Return this processor with some fields changed, fast."""
+        values: list[object] = list(self)
+        for name, value in changes.items():
+            values[VCPU_INDEX[name]] = value
+        return tuple.__new__(type(self), values)
+
+
+VCPU_INDEX: Final = {name: i for i, name in enumerate(VCpu._fields)}
+
+
+class Host(Protocol):
+    """What lies beneath the guest: asked where a platform decides."""
+
+    name: str
+
+    def choose(self, policy: str) -> str:
+        """Answer the value of a policy, and note that it was asked for."""
+
+    def is_virtual(self, vcpu: VCpu) -> bool:
+        """Whether the guest kernel runs outside CPL 0, its IF virtual."""
+
+    def get_kernel_cpl(self, vcpu: VCpu) -> int:
+        """Answer the ring in which the guest kernel runs."""
+
+    def get_cpuid(
+        self, machine: "Machine", cpu: CpuId, leaf: int
+    ) -> tuple[int, int, int, int]:
+        """Answer what the instruction CPUID shows: EAX, EBX, ECX, EDX."""
+
+    def get_masked_cpuid(
+        self, machine: "Machine", cpu: CpuId, leaf: int
+    ) -> tuple[int, int, int, int]:
+        """Answer what the hypervisor lets the guest see."""
+
+    def get_tsc(self, machine: "Machine", cpu: CpuId) -> int:
+        """Answer what the instruction RDTSC shows."""
+
+    def get_msr(self, machine: "Machine", cpu: CpuId, index: int) -> int:
+        """Answer what RDMSR shows, or raise the fault that it ends in."""
+
+    def set_msr(
+        self, machine: "Machine", cpu: CpuId, index: int, value: int
+    ) -> "Machine":
+        """Carry out WRMSR, or raise the fault that it ends in."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Board:
+    """What no step of a run changes.
+
+    ``code`` is the listings by address; ``native`` holds those statements
+    that stand in place of a call where no ROM is used. ``words`` tells the
+    place of a named data word. ``numbers`` is the ABI numbers of all calls,
+    executable or not. An MSR of ``keys`` is written only while the register
+    named there holds the value named there.
+    """
+
+    host: Host
+    code: Mapping[int, Statement]
+    native: Mapping[int, Statement]
+    gates: Mapping[int, Gate]
+    words: Mapping[str, int]
+    cpuid: Mapping[int, tuple[int, int, int, int]]
+    cpuid_clear: Mapping[int, tuple[int, int, int, int]]
+    hypervisor_msrs: frozenset[int]
+    keys: Mapping[int, tuple[str, int]]
+    frequency: int
+    cycles_per_step: int
+    suspend_seconds: int
+    steal_cycles: int
+    rom: bytes
+
+
+class Machine(NamedTuple):
+    """Everything: the key of the search.
+
+    ``irqs`` has a bit for each interrupt line whose request is latched.
+    ``noticed`` has a bit for each kind of event that a hypervisor took from
+    the hardware (see `delivery`). ``real`` counts cycles of real time.
+    """
+
+    board: Board
+    vcpus: tuple[VCpu, ...]
+    data: tuple[int, ...] = ()
+    irqs: int = 0
+    noticed: int = 0
+    stopped: int = 0
+    real: int = 0
+    wallclock: int = 0
+    wallclock_updated: int = 0
+
+    def replace(self, **changes: object) -> Self:
+        """Return this machine with some fields changed, fast."""
+        values: list[object] = list(self)
+        for name, value in changes.items():
+            values[MACHINE_INDEX[name]] = value
+        return tuple.__new__(type(self), values)
+
+
+MACHINE_INDEX: Final = {name: i for i, name in enumerate(Machine._fields)}
+
+
+def update(machine: Machine, cpu: CpuId, **changes: object) -> Machine:
+    """Return the machine with some fields of one processor changed."""
+    vcpus = machine.vcpus
+    vcpu = vcpus[cpu].replace(**changes)
+    return set_vcpu(machine, cpu, vcpu)
+
+
+def set_vcpu(machine: Machine, cpu: CpuId, vcpu: VCpu) -> Machine:
+    """Return the machine with one processor in place of the old one."""
+    vcpus = machine.vcpus
+    changed = (
+        (vcpu,) if len(vcpus) == 1 else (*vcpus[:cpu], vcpu, *vcpus[cpu + 1 :])
+    )
+    return tuple.__new__(Machine, (machine[0], changed, *machine[2:]))
+
+
+# ---------------------------------------------------------------- registers
+
+_PARTS: Final[dict[str, tuple[str, int, int]]] = {
+    **{
+        name: (name, 0, WORD_MASK)
+        for name in ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi")
+    },
+    **{
+        name: (f"e{name}", 0, 0xFFFF)
+        for name in ("ax", "cx", "dx", "bx", "sp", "bp", "si", "di")
+    },
+    **{f"{name}l": (f"e{name}x", 0, 0xFF) for name in "acdb"},
+    **{f"{name}h": (f"e{name}x", 8, 0xFF) for name in "acdb"},
+}
+GENERAL_REGISTERS: Final = tuple(_PARTS)
+
+
+def get_register(machine: Machine, cpu: CpuId, name: str) -> int:
+    """Read a general register or a part of one, such as ``al``."""
+    field, shift, mask = _PARTS[name]
+    value: int = getattr(machine.vcpus[cpu], field)
+    return (value >> shift) & mask
+
+
+def set_register(
+    machine: Machine, cpu: CpuId, name: str, value: int
+) -> Machine:
+    """Write a general register or a part of one; the rest stays."""
+    field, shift, mask = _PARTS[name]
+    old: int = getattr(machine.vcpus[cpu], field)
+    new = (old & ~(mask << shift)) | ((value & mask) << shift)
+    return update(machine, cpu, **{field: new})
+
+
+# ------------------------------------------------------------------- memory
+
+
+def _get_word(machine: Machine, cpu: CpuId, address: int) -> int:
+    """Read the aligned word at an address."""
+    index = (address - DATA_BASE) // WORD
+    if 0 <= index < len(machine.data):
+        return machine.data[index]
+    vcpu = machine.vcpus[cpu]
+    for top, words in (
+        (KERNEL_STACK_TOP, vcpu.stack),
+        (USER_STACK_TOP, vcpu.user_stack),
+    ):
+        depth = (top - address) // WORD
+        if 0 < depth <= len(words):
+            return words[depth - 1]
+        if 0 < depth <= STACK_WORDS:
+            raise NotModelled(f"a read below the stack, at {address:#x}")
+    offset = address - ROM_BASE
+    if 0 <= offset < len(machine.board.rom):
+        word = machine.board.rom[offset : offset + WORD]
+        return int.from_bytes(word, "little")
+    raise NotModelled(f"a read of memory at {address:#x}")
+
+
+def _set_word(
+    machine: Machine, cpu: CpuId, address: int, value: int
+) -> Machine:
+    """Write the aligned word at an address."""
+    data = machine.data
+    index = (address - DATA_BASE) // WORD
+    if 0 <= index < len(data):
+        changed = (*data[:index], value, *data[index + 1 :])
+        return machine.replace(data=changed)
+    vcpu = machine.vcpus[cpu]
+    for field, top, words in (
+        ("stack", KERNEL_STACK_TOP, vcpu.stack),
+        ("user_stack", USER_STACK_TOP, vcpu.user_stack),
+    ):
+        depth = (top - address) // WORD
+        if 0 < depth <= STACK_WORDS:
+            missing = depth - len(words)
+            if missing > 0:
+                words = (*words, *(UNWRITTEN,) * missing)  # noqa: PLW2901
+            stack = (*words[: depth - 1], value, *words[depth:])
+            return update(machine, cpu, **{field: stack})
+    raise NotModelled(f"a write to memory at {address:#x}")
+
+
+def get_memory(
+    machine: Machine, cpu: CpuId, address: int, size: int = WORD
+) -> int:
+    """Read ``size`` bytes (1, 2 or 4), little endian, at any alignment."""
+    address &= WORD_MASK
+    offset = address % WORD
+    value = _get_word(machine, cpu, address - offset) >> (8 * offset)
+    if offset + size > WORD:
+        high = _get_word(machine, cpu, address - offset + WORD)
+        value |= high << (8 * (WORD - offset))
+    mask: int = (1 << (8 * size)) - 1
+    return value & mask
+
+
+def set_memory(
+    machine: Machine, cpu: CpuId, address: int, size: int, value: int
+) -> Machine:
+    """Write ``size`` bytes (1, 2 or 4), little endian, at any alignment."""
+    address &= WORD_MASK
+    offset = address % WORD
+    mask = (1 << (8 * size)) - 1
+    if size == WORD and not offset:
+        return _set_word(machine, cpu, address, value & mask)
+    low, shift = address - offset, 8 * offset
+    pair = _get_word(machine, cpu, low)
+    crosses = offset + size > WORD
+    if crosses:
+        pair |= _get_word(machine, cpu, low + WORD) << (8 * WORD)
+    pair = (pair & ~(mask << shift)) | ((value & mask) << shift)
+    machine = _set_word(machine, cpu, low, pair & WORD_MASK)
+    if crosses:
+        return _set_word(machine, cpu, low + WORD, pair >> (8 * WORD))
+    return machine
+
+
+def push(machine: Machine, cpu: CpuId, value: int) -> Machine:
+    """Push a word on the current stack."""
+    esp = (machine.vcpus[cpu].esp - WORD) & WORD_MASK
+    machine = set_memory(machine, cpu, esp, WORD, value)
+    return update(machine, cpu, esp=esp)
+
+
+def pop(machine: Machine, cpu: CpuId) -> tuple[Machine, int]:
+    """Pop a word from the current stack."""
+    esp = machine.vcpus[cpu].esp
+    value = get_memory(machine, cpu, esp)
+    return update(machine, cpu, esp=(esp + WORD) & WORD_MASK), value
+
+
+def drop_dead_words(machine: Machine, cpu: CpuId) -> Machine:
+    """Drop the words below the stack pointer, allocate those above it.
+
+    In user mode the kernel stack is live down to where the next entry will
+    start to push; in the kernel the user stack stays as it is.
+    """
+    vcpu = machine.vcpus[cpu]
+    user = vcpu.cpl == USER_CPL
+    depth = _count_words(KERNEL_STACK_TOP, vcpu.esp0 if user else vcpu.esp)
+    if depth is not None and depth != len(vcpu.stack):
+        machine = update(machine, cpu, stack=_resize(vcpu.stack, depth))
+    depth = _count_words(USER_STACK_TOP, vcpu.esp)
+    if depth is not None and depth != len(vcpu.user_stack):
+        words = _resize(vcpu.user_stack, depth)
+        machine = update(machine, cpu, user_stack=words)
+    return machine
+
+
+def _count_words(top: int, pointer: int) -> int | None:
+    """Count the words from a pointer to the top; None if outside."""
+    depth = -((pointer - top) // WORD)
+    return depth if 0 <= depth <= STACK_WORDS else None
+
+
+def _resize(words: tuple[int, ...], depth: int) -> tuple[int, ...]:
+    """Cut a stack to a depth, or fill it up to that."""
+    return words[:depth] + (UNWRITTEN,) * (depth - len(words))
