@@ -1,0 +1,1 @@
+"""vmi-review: an interface review that you can run."""

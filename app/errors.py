@@ -1,0 +1,74 @@
+"""What services raise; nobody below routes says HTTP.
+
+ReviewError
+├── NotFoundError      404
+├── ConflictError      409
+├── ForbiddenError     403
+├── SignInError        401
+└── InvalidError       422
+    └── CorpusError    a file of facts is wrong
+"""
+
+from dataclasses import dataclass
+
+
+class ReviewError(Exception):
+    """Base of all that a service refuses."""
+
+
+class NotFoundError(ReviewError):
+    """Raised when nothing has the name asked for."""
+
+    def __init__(self, noun: str, name: str) -> None:
+        super().__init__(f"no {noun} is called {name!r}")
+        self.noun = noun
+        self.name = name
+
+
+class ConflictError(ReviewError):
+    """Raised when the change does not fit what is there now."""
+
+
+class ForbiddenError(ReviewError):
+    """Raised when this reviewer's role does not allow the act."""
+
+
+class SignInError(ReviewError):
+    """Raised when nobody, or nobody known, asks for what needs a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with an input: where (a JSON Pointer), and what."""
+
+    pointer: str
+    message: str
+
+
+class InvalidError(ReviewError):
+    """Raised when an input is refused; says what is wrong where."""
+
+    def __init__(self, message: str, *faults: Fault) -> None:
+        super().__init__(message)
+        self.faults = faults
+
+
+class CorpusError(InvalidError):
+    """Raised when a corpus file does not hold what it must."""
+
+    def __init__(
+        self, file: str, message: str, *, entry: str = "", field: str = ""
+    ) -> None:
+        place = ", ".join(
+            part
+            for part in (
+                file,
+                entry and f"entry {entry}",
+                field and f"field {field}",
+            )
+            if part
+        )
+        super().__init__(f"{place}: {message}")
+        self.file = file
+        self.entry = entry
+        self.field = field

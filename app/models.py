@@ -1,0 +1,542 @@
+"""The tables, one class a noun, and their enums; no queries.
+
+Texts have no length limits, times are UTC, names are those of the glossary
+in CONTRIBUTING. Relations are read by the services with joins, in as many
+queries as a page has parts.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, Column, Integer, LargeBinary, UniqueConstraint
+from sqlalchemy import Enum as EnumType
+from sqlmodel import Field, SQLModel
+
+from app.db import UTCDateTime
+
+UTC_TIME: Any = UTCDateTime  # SQLModel types sa_type as a bare class
+
+
+def _enum_column(enum: type[StrEnum], *, nullable: bool = False) -> Any:  # noqa: ANN401 - a new column each time
+    # the values as text without a database type: a new value is no migration
+    values = EnumType(
+        enum,
+        native_enum=False,
+        create_constraint=False,
+        length=32,
+        values_callable=lambda members: [m.value for m in members],
+    )
+    return Column(values, nullable=nullable)
+
+
+def _json_column() -> Any:  # noqa: ANN401 - a new column each time
+    return Column(JSON, nullable=False)
+
+
+class Role(StrEnum):
+    """What a reviewer may do; each includes the ones before it."""
+
+    reader = "reader"
+    reviewer = "reviewer"
+    editor = "editor"
+    administrator = "administrator"
+
+
+class CallStatus(StrEnum):
+    """Where a call stands in the sources."""
+
+    documented = "documented"
+    future_debate = "future_debate"
+    appendix_b_only = "appendix_b_only"
+    patch_only = "patch_only"
+    later_revision = "later_revision"
+
+
+class ThreadKind(StrEnum):
+    """What a thread is meant as."""
+
+    objection = "objection"
+    question = "question"
+    suggestion = "suggestion"
+    praise = "praise"
+
+
+class Severity(StrEnum):
+    """How much a thread weighs."""
+
+    blocking = "blocking"
+    concern = "concern"
+    nit = "nit"
+
+
+class ThreadState(StrEnum):
+    """How a thread stands; `decided` once a decision on it is in force."""
+
+    open = "open"
+    unanswered = "unanswered"
+    deferred = "deferred"
+    disputed = "disputed"
+    answered = "answered"
+    conceded = "conceded"
+    decided = "decided"
+
+
+class Motivation(StrEnum):
+    """Why an annotation was made (W3C Web Annotation vocabulary)."""
+
+    assessing = "assessing"
+    bookmarking = "bookmarking"
+    classifying = "classifying"
+    commenting = "commenting"
+    describing = "describing"
+    editing = "editing"
+    highlighting = "highlighting"
+    identifying = "identifying"
+    linking = "linking"
+    moderating = "moderating"
+    questioning = "questioning"
+    replying = "replying"
+    tagging = "tagging"
+
+
+class Answer(StrEnum):
+    """What the simulator says of an outcome."""
+
+    always = "always"
+    sometimes = "sometimes"
+    never = "never"
+    unspecified = "unspecified"
+    not_modelled = "not-modelled"
+    limit = "limit"
+
+
+class EvidenceState(StrEnum):
+    """Whether a run says what was expected of it."""
+
+    holds = "holds"
+    fails = "fails"
+    undecided = "undecided"
+    stale = "stale"
+
+
+class Disposition(StrEnum):
+    """What was decided on a thread (W3C disposition of comments)."""
+
+    accepted = "accepted"
+    partly = "partly"
+    rejected = "rejected"
+    out_of_scope = "out-of-scope"
+    invalid = "invalid"
+    retracted = "retracted"
+    deferred = "deferred"
+    duplicate = "duplicate"
+
+
+class Proposal(SQLModel, table=True):
+    """An RFC under review."""
+
+    __tablename__ = "proposal"
+
+    id: int | None = Field(default=None, primary_key=True)
+    slug: str = Field(unique=True)
+    title: str
+    authors: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    status: str
+
+
+class Revision(SQLModel, table=True):
+    """One text of a proposal's document (Markdown), numbered from 1."""
+
+    __tablename__ = "revision"
+    __table_args__ = (UniqueConstraint("proposal_id", "number"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    proposal_id: int = Field(foreign_key="proposal.id")
+    number: int
+    dated_on: str
+    change: str
+    text: str
+
+
+class Section(SQLModel, table=True):
+    """A heading of a revision and the text up to the next heading.
+
+    `start` and `end` count code points in the revision's text; `html` is the
+    section's own text, rendered when it was stored.
+    """
+
+    __tablename__ = "section"
+    __table_args__ = (
+        UniqueConstraint("revision_id", "anchor"),
+        UniqueConstraint("revision_id", "position"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    revision_id: int = Field(foreign_key="revision.id")
+    parent_id: int | None = Field(
+        default=None, foreign_key="section.id", index=True
+    )
+    position: int
+    level: int
+    number: str
+    anchor: str
+    title: str
+    start: int
+    end: int
+    html: str
+
+
+class Person(SQLModel, table=True):
+    """Somebody who spoke in the review; a name, not an account."""
+
+    __tablename__ = "person"
+
+    id: int | None = Field(default=None, primary_key=True)
+    slug: str = Field(unique=True)
+    name: str = Field(unique=True)
+
+
+class Reviewer(SQLModel, table=True):
+    """An account. `name` is typed at sign-in; None means no password yet."""
+
+    __tablename__ = "reviewer"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    display_name: str
+    role: Role = Field(sa_column=_enum_column(Role))
+    password_hash: str | None = None
+    created_at: datetime = Field(sa_type=UTC_TIME)
+
+
+class SignIn(SQLModel, table=True):
+    """A session of a signed-in reviewer; the cookie's digest, never it."""
+
+    __tablename__ = "sign_in"
+
+    id: int | None = Field(default=None, primary_key=True)
+    reviewer_id: int = Field(foreign_key="reviewer.id", index=True)
+    digest: str = Field(unique=True)
+    created_at: datetime = Field(sa_type=UTC_TIME)
+    expires_at: datetime = Field(sa_type=UTC_TIME)
+
+
+class SignInLink(SQLModel, table=True):
+    """A link that signs a reviewer in once; the digest of its secret."""
+
+    __tablename__ = "sign_in_link"
+
+    id: int | None = Field(default=None, primary_key=True)
+    reviewer_id: int = Field(foreign_key="reviewer.id", index=True)
+    digest: str = Field(unique=True)
+    created_at: datetime = Field(sa_type=UTC_TIME)
+    expires_at: datetime = Field(sa_type=UTC_TIME)
+    used_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+
+
+class Token(SQLModel, table=True):
+    """An API key of a reviewer; the digest of its secret."""
+
+    __tablename__ = "token"
+
+    id: int | None = Field(default=None, primary_key=True)
+    reviewer_id: int = Field(foreign_key="reviewer.id", index=True)
+    name: str
+    digest: str = Field(unique=True)
+    created_at: datetime = Field(sa_type=UTC_TIME)
+    revoked_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+
+
+class Call(SQLModel, table=True):
+    """One interface call, as the facts state it.
+
+    `abi_number` names the call's index in each revision of the interface;
+    `inputs` and `outputs` map a register or stack word to its meaning;
+    `spec_section` is the pointer to the clause as the facts word it.
+    """
+
+    __tablename__ = "call"
+    __table_args__ = (
+        UniqueConstraint("proposal_id", "name"),
+        UniqueConstraint("proposal_id", "position"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    proposal_id: int = Field(foreign_key="proposal.id")
+    position: int
+    name: str
+    number: int | None = None
+    group: str
+    status: CallStatus = Field(sa_column=_enum_column(CallStatus))
+    abi_number: dict[str, int | None] = Field(sa_column=_json_column())
+    rfc_doc_item: int | None = None
+    rfc_patch_name: str | None = None
+    prototype: str | None = None
+    inputs: dict[str, str] = Field(sa_column=_json_column())
+    inputs_inferred: bool
+    outputs: dict[str, str] = Field(sa_column=_json_column())
+    clobbers: str | None = None
+    segments: str | None = None
+    queue_class: str | None = None
+    native_equivalent: str | None = None
+    semantics: list[str] = Field(sa_column=_json_column())
+    error_behaviour: str | None = None
+    constants: dict[str, str | int] = Field(sa_column=_json_column())
+    hardware_facts: list[str] = Field(sa_column=_json_column())
+    simulator_hints: list[str] = Field(sa_column=_json_column())
+    notes: list[str] = Field(sa_column=_json_column())
+    linux_usage: dict[str, str | None] = Field(sa_column=_json_column())
+    spec_section: str | None = None
+
+
+class CallSection(SQLModel, table=True):
+    """A section that defines or concerns a call; position 0 defines it."""
+
+    __tablename__ = "call_section"
+
+    call_id: int = Field(foreign_key="call.id", primary_key=True)
+    section_id: int = Field(
+        foreign_key="section.id", primary_key=True, index=True
+    )
+    position: int
+
+
+class Message(SQLModel, table=True):
+    """A mail as received: the raw bytes and what was read from them."""
+
+    __tablename__ = "message"
+
+    id: int | None = Field(default=None, primary_key=True)
+    message_id: str = Field(unique=True)
+    subject: str
+    sender: str
+    sent_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+    in_reply_to: str | None = Field(default=None, index=True)
+    list_id: str | None = None
+    headers: list[list[str]] = Field(sa_column=_json_column())
+    body: str
+    html: str
+    raw: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    imported_at: datetime = Field(sa_type=UTC_TIME)
+
+
+class Thread(SQLModel, table=True):
+    """One objection, question, suggestion or praise.
+
+    The opener is a person (of the mails) or a reviewer (of this tool).
+    `outcome` is what the mails show and never changes; `state` is now.
+    `passage` says in words what it speaks of, `quote` is text selected in
+    the document. `what_if` is the facts' question with its expected answer.
+    """
+
+    __tablename__ = "thread"
+    __table_args__ = (
+        UniqueConstraint("proposal_id", "slug"),
+        UniqueConstraint("proposal_id", "position"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    proposal_id: int = Field(foreign_key="proposal.id")
+    position: int
+    slug: str
+    title: str
+    kind: ThreadKind = Field(sa_column=_enum_column(ThreadKind))
+    severity: Severity = Field(sa_column=_enum_column(Severity))
+    severity_source: str
+    state: ThreadState = Field(sa_column=_enum_column(ThreadState))
+    outcome: ThreadState | None = Field(
+        default=None, sa_column=_enum_column(ThreadState, nullable=True)
+    )
+    person_id: int | None = Field(
+        default=None, foreign_key="person.id", index=True
+    )
+    reviewer_id: int | None = Field(
+        default=None, foreign_key="reviewer.id", index=True
+    )
+    opened_at: datetime = Field(sa_type=UTC_TIME)
+    summary: str
+    summary_html: str
+    passage: str | None = None
+    quote: str | None = None
+    message_id: str | None = None
+    in_reply_to: str | None = None
+    notes: list[str] = Field(sa_column=_json_column())
+    what_if: dict[str, Any] | None = Field(
+        default=None, sa_column=Column(JSON(none_as_null=True))
+    )
+
+
+class ThreadCall(SQLModel, table=True):
+    """A call that a thread speaks of."""
+
+    __tablename__ = "thread_call"
+
+    thread_id: int = Field(foreign_key="thread.id", primary_key=True)
+    call_id: int = Field(foreign_key="call.id", primary_key=True, index=True)
+    position: int
+
+
+class ThreadSection(SQLModel, table=True):
+    """A section that a thread speaks of; `note` narrows it, as `item 6`."""
+
+    __tablename__ = "thread_section"
+
+    thread_id: int = Field(foreign_key="thread.id", primary_key=True)
+    section_id: int = Field(
+        foreign_key="section.id", primary_key=True, index=True
+    )
+    position: int
+    note: str | None = None
+
+
+class Annotation(SQLModel, table=True):
+    """One post: the only unit of speech.
+
+    `document` is the W3C annotation as the client sent it or as we wrote it;
+    the other columns are an index over it. `html` is the text rendered and
+    sanitised when it was stored. `message_id` names the mail it came from.
+    """
+
+    __tablename__ = "annotation"
+
+    id: str = Field(primary_key=True)
+    thread_id: int = Field(foreign_key="thread.id", index=True)
+    parent_id: str | None = Field(
+        default=None, foreign_key="annotation.id", index=True
+    )
+    motivation: Motivation = Field(sa_column=_enum_column(Motivation))
+    person_id: int | None = Field(
+        default=None, foreign_key="person.id", index=True
+    )
+    reviewer_id: int | None = Field(
+        default=None, foreign_key="reviewer.id", index=True
+    )
+    created_at: datetime = Field(sa_type=UTC_TIME)
+    position: int
+    text: str
+    html: str
+    message_id: str | None = None
+    document: dict[str, Any] = Field(sa_column=_json_column())
+
+
+class Scenario(SQLModel, table=True):
+    """A question that can be run; `text` is its TOML."""
+
+    __tablename__ = "scenario"
+    __table_args__ = (UniqueConstraint("proposal_id", "slug"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    proposal_id: int = Field(foreign_key="proposal.id")
+    thread_id: int | None = Field(
+        default=None, foreign_key="thread.id", index=True
+    )
+    position: int
+    slug: str
+    question: str
+    text: str
+    run_id: str | None = Field(default=None, foreign_key="run.id")
+
+
+class ScenarioCall(SQLModel, table=True):
+    """A call that a scenario is about."""
+
+    __tablename__ = "scenario_call"
+
+    scenario_id: int = Field(foreign_key="scenario.id", primary_key=True)
+    call_id: int = Field(foreign_key="call.id", primary_key=True, index=True)
+
+
+class Run(SQLModel, table=True):
+    """The report of exploring a scenario; its id is the content's hash.
+
+    `text` is the scenario that was run, so that a run stands for itself;
+    `scenario_slug` names the one it came from, if it is one of the list.
+    """
+
+    __tablename__ = "run"
+
+    id: str = Field(primary_key=True)
+    scenario_slug: str | None = Field(default=None, index=True)
+    question: str
+    model: str
+    text: str
+    report: dict[str, Any] = Field(sa_column=_json_column())
+    created_at: datetime = Field(sa_type=UTC_TIME)
+
+
+class Evidence(SQLModel, table=True):
+    """A run put forward on a thread, with the answer that was expected."""
+
+    __tablename__ = "evidence"
+
+    id: int | None = Field(default=None, primary_key=True)
+    thread_id: int = Field(foreign_key="thread.id", index=True)
+    run_id: str = Field(foreign_key="run.id", index=True)
+    platform: str
+    variant: str | None = None
+    outcome: str
+    expected: Answer = Field(sa_column=_enum_column(Answer))
+    answer: Answer = Field(sa_column=_enum_column(Answer))
+    state: EvidenceState = Field(sa_column=_enum_column(EvidenceState))
+    reviewer_id: int = Field(foreign_key="reviewer.id", index=True)
+    created_at: datetime = Field(sa_type=UTC_TIME)
+
+
+class Decision(SQLModel, table=True):
+    """What was decided on a thread; superseded by a later one, never edited.
+
+    `number` counts the decisions of a proposal from 1. `entry_seq` is the
+    line of the event log that tells of it.
+    """
+
+    __tablename__ = "decision"
+    __table_args__ = (UniqueConstraint("proposal_id", "number"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    proposal_id: int = Field(foreign_key="proposal.id")
+    number: int
+    thread_id: int = Field(foreign_key="thread.id", index=True)
+    disposition: Disposition = Field(sa_column=_enum_column(Disposition))
+    reason: str
+    reason_html: str
+    dissent: str
+    reviewer_id: int = Field(foreign_key="reviewer.id", index=True)
+    decided_at: datetime = Field(sa_type=UTC_TIME)
+    supersedes_id: int | None = Field(
+        default=None, foreign_key="decision.id", unique=True
+    )
+    entry_seq: int = Field(foreign_key="entry.seq")
+
+
+class DecisionEvidence(SQLModel, table=True):
+    """A piece of evidence that a decision stands on."""
+
+    __tablename__ = "decision_evidence"
+
+    decision_id: int = Field(foreign_key="decision.id", primary_key=True)
+    evidence_id: int = Field(
+        foreign_key="evidence.id", primary_key=True, index=True
+    )
+
+
+class Entry(SQLModel, table=True):
+    """One line of the event log: append-only and hash-chained.
+
+    `hash` is the SHA-256 of the canonical JSON of all other columns,
+    `previous` is the hash of the line before (64 zeros for the first).
+    """
+
+    __tablename__ = "entry"
+
+    seq: int = Field(
+        sa_column=Column(Integer, primary_key=True, autoincrement=False)
+    )
+    id: str = Field(unique=True)
+    at: datetime = Field(sa_type=UTC_TIME)
+    actor: str
+    type: str
+    subject: str
+    data: dict[str, Any] = Field(sa_column=_json_column())
+    previous: str
+    hash: str = Field(unique=True)

@@ -1,0 +1,133 @@
+"""Pages: the Jinja environment, `render`, filters, Markdown to HTML.
+
+A page is a frozen dataclass that names its template and its title; its
+fields are what the template may show. It stands beside the route that
+builds it.
+"""
+
+import hashlib
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from fastapi import Depends, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from app.config import ROOT
+from app.db import SessionDep
+from app.identity import CurrentReviewer
+from app.services import entries, proposals
+from app.services.entries import Head
+from app.services.proposals import ProposalRow
+from app.services.reviewers import Visitor
+
+STATIC = ROOT / "static"
+VARY = "Accept, HX-Request, HX-Request-Type, Cookie"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Base of all pages: `template` is its file, `title` its heading."""
+
+    template: ClassVar[str]
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """What every page shows around its own matter."""
+
+    reviewer: Visitor | None
+    head: Head
+    proposal: ProposalRow | None
+
+
+def get_shell(session: SessionDep, visitor: CurrentReviewer) -> Shell:
+    """Return what stands around the page for this visitor."""
+    return Shell(
+        reviewer=visitor,
+        head=entries.get_head(session),
+        proposal=proposals.find_proposal(session),
+    )
+
+
+ShellDep = Annotated[Shell, Depends(get_shell)]
+
+
+def render(
+    request: Request, shell: Shell, page: Page, *, status: int = 200
+) -> HTMLResponse:
+    """Answer with a page, whole.
+
+    The template sees the page's fields under their own names, `page` itself,
+    and `reviewer`, `head`, `proposal`, `request` and `url_for`.
+    """
+    return render_template(request, shell, page.template, page, status=status)
+
+
+def render_template(
+    request: Request,
+    shell: Shell,
+    template: str,
+    page: Page,
+    *,
+    status: int = 200,
+) -> HTMLResponse:
+    """Answer with another template than the page's own, as a fragment."""
+    context = {f.name: getattr(page, f.name) for f in fields(page)}
+    html = (
+        get_environment()
+        .get_template(template)
+        .render(
+            context,
+            page=page,
+            request=request,
+            url_for=request.url_for,
+            reviewer=shell.reviewer,
+            head=shell.head,
+            proposal=shell.proposal,
+        )
+    )
+    return HTMLResponse(html, status_code=status, headers={"Vary": VARY})
+
+
+def is_fragment(request: Request) -> bool:
+    """Tell whether htmx asks for a part of the page only."""
+    return request.headers.get("HX-Request-Type") == "partial"
+
+
+@cache
+def get_environment() -> Environment:
+    """Return the one Jinja environment of the process."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(day=format_day, minute=format_minute)
+    environment.globals.update(static=get_static_path, stored=Markup)
+    return environment
+
+
+@cache
+def get_static_path(name: str) -> str:
+    """Return the address of a static file, with its content's hash."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()
+    return f"/static/{name}?v={digest[:12]}"
+
+
+def format_day(at: datetime) -> str:
+    """Return a time as its UTC day, `2006-03-22`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d")
+
+
+def format_minute(at: datetime) -> str:
+    """Return a time to the minute in UTC, `2006-03-22 20:05 UTC`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

