@@ -10,7 +10,6 @@ import pytest
 from app.config import Settings
 from app.db import Database
 from app.main import create_app
-from app.services import corpus
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
@@ -20,6 +19,28 @@ ENGINES = ("sqlite", "postgresql")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 _numbers = itertools.count(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer `--no-skip`: a skipped test fails the run."""
+    parser.addoption(
+        "--no-skip",
+        action="store_true",
+        help="fail if a test was skipped, as for want of a program",
+    )
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a strict run that skipped something."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if (
+        session.config.getoption("--no-skip")
+        and reporter is not None
+        and reporter.stats.get("skipped")
+        and session.exitstatus == pytest.ExitCode.OK
+    ):
+        reporter.write_line("skipped tests are failures here (--no-skip)")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +57,8 @@ def _fill(url: str, *, with_corpus: bool) -> None:
     database = Database(url)
     database.upgrade()
     if with_corpus:
+        from app.services import corpus
+
         with database.write() as session:
             corpus.load_corpus(session)
     database.close()
