@@ -2,15 +2,16 @@
 
 from typing import Any, Literal
 
-import app.models  # noqa: F401 - fills the metadata
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
-from app.config import Settings
-from app.db import Database, UTCDateTime
 from sqlalchemy import Connection, text
 from sqlalchemy import Enum as EnumType
 from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString
+
+import app.models  # noqa: F401 - fills the metadata
+from app.config import Settings
+from app.db import Database, UTCDateTime
 
 MIGRATION_LOCK = 0x564D49  # any number that is ours
 

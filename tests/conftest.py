@@ -7,12 +7,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from app.config import Settings
-from app.db import Database
-from app.main import create_app
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
+from app.config import Settings
+from app.db import Database
+from app.main import create_app
 from tests.postgres import find_wheel, get_dsn, run_postgres
 
 ENGINES = ("sqlite", "postgresql")
