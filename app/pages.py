@@ -86,7 +86,8 @@ def render_template(
             context,
             page=page,
             request=request,
-            url_for=request.url_for,
+            # paths, not addresses: a kept page must not depend on Host
+            url_for=request.app.url_path_for,
             reviewer=shell.reviewer,
             head=shell.head,
             proposal=shell.proposal,
