@@ -1,0 +1,188 @@
+# What a case needs around it to run as a multiboot image: paging at the
+# simulator's addresses, descriptor tables, the local APIC, and a way out.
+# The harness appends the gates, the case's listings and these symbols:
+#   case_pending  vector that is pending at the start, 0 if none
+#   case_nmi      1 if an NMI is pending at the start
+#   case_timer    vector of the timer, 0 if none
+#   case_ticks    its count; case_periodic 0x20000 if it goes on
+#   case_entry    first instruction; case_user 1 if it runs at CPL 3
+#   case_flags    EFLAGS at the start; case_words number of data words
+
+        .set APIC, 0xfee00000
+        .set DEBUG_PORT, 0xe9
+        .set EXIT_PORT, 0xf4
+
+        .section .boot, "awx"
+        .balign 4
+        .long 0x1badb002, 0, -0x1badb002
+
+        .globl boot
+boot:   cli
+        mov esp, offset boot_stack
+        mov eax, offset page_directory
+        mov cr3, eax
+        mov eax, 0x10           # PSE
+        mov cr4, eax
+        mov eax, cr0
+        or eax, 0x80000000
+        mov cr0, eax
+        lgdt [gdt_pointer]
+        push 0x60
+        push offset reload
+        retf
+reload:
+        mov eax, 0x68
+        mov ss, eax
+        mov eax, 0x7b
+        mov ds, eax
+        mov es, eax
+        mov eax, offset tss
+        mov word ptr [gdt + 0x82], ax
+        shr eax, 16
+        mov byte ptr [gdt + 0x84], al
+        mov eax, 0x80
+        ltr ax
+        mov ecx, 256
+        xor ebx, ebx
+fill:   mov eax, offset unexpected
+        mov edi, 0x8e00
+        call set_gate
+        inc ebx
+        loop fill
+        call set_gates
+        lidt [idt_pointer]
+        mov al, 0xff            # mask both interrupt controllers
+        out 0x21, al
+        out 0xa1, al
+        mov dword ptr [APIC + 0xf0], 0x1ff
+        mov dword ptr [APIC + 0x80], 0
+        mov dword ptr [APIC + 0x3e0], 0xb
+        mov ecx, 0x174
+        mov eax, 0x60
+        xor edx, edx
+        wrmsr
+        mov ecx, 0x175
+        mov eax, offset kernel_stack
+        wrmsr
+        mov eax, case_pending
+        test eax, eax
+        jz no_irq
+        or eax, 0x44000         # self, fixed, assert
+        mov dword ptr [APIC + 0x300], eax
+no_irq: mov eax, case_timer
+        test eax, eax
+        jz no_tick
+        or eax, case_periodic
+        mov dword ptr [APIC + 0x320], eax
+        mov dword ptr [APIC + 0x380], case_ticks
+no_tick:
+        mov eax, case_user
+        test eax, eax
+        jnz outer
+        mov esp, offset kernel_stack
+        push case_flags
+        push 0x60
+        push offset case_entry
+        jmp enter
+outer:  mov esp, offset kernel_stack
+        push 0x7b
+        push offset user_stack
+        push case_flags
+        push 0x73
+        push offset case_entry
+enter:  mov eax, case_nmi
+        test eax, eax
+        jz leave
+        mov dword ptr [APIC + 0x300], 0x44400
+leave:  xor eax, eax
+        xor ebx, ebx
+        xor ecx, ecx
+        xor edx, edx
+        xor esi, esi
+        xor edi, edi
+        xor ebp, ebp
+        iretd
+
+# Gate ebx leads to eax with the access word edi.
+set_gate:
+        mov edx, eax
+        and edx, 0xffff
+        or edx, 0x600000
+        mov dword ptr [idt + ebx*8], edx
+        and eax, 0xffff0000
+        or eax, edi
+        mov dword ptr [idt + ebx*8 + 4], eax
+        ret
+
+# The data words go out by the debug port, then the machine ends.
+        .globl report
+report: mov esi, 0xc0400000
+        mov ecx, 4 * case_words
+        mov dx, DEBUG_PORT
+        jecxz over
+send:   mov al, byte ptr [esi]
+        out dx, al
+        inc esi
+        loop send
+over:   mov dx, EXIT_PORT
+        mov eax, 0x10
+        out dx, eax
+        hlt
+unexpected:
+        mov dx, EXIT_PORT
+        mov eax, 0x20
+        out dx, eax
+        hlt
+
+# One sample: the EIP that was saved; as many as case_words says.
+        .globl sample
+sample: push eax
+        push ecx
+        push edx
+        mov ecx, 4
+        mov eax, [esp + 12]
+        mov dx, DEBUG_PORT
+shift:  out dx, al
+        shr eax, 8
+        loop shift
+        dec dword ptr [samples]
+        jz over
+        mov dword ptr [APIC + 0xb0], 0
+        pop edx
+        pop ecx
+        pop eax
+        iretd
+
+        .balign 16
+samples:
+        .long case_words
+gdt:    .fill 12, 8, 0
+        .quad 0x00cf9b000000ffff
+        .quad 0x00cf93000000ffff
+        .quad 0x00cffb000000ffff
+        .quad 0x00cff3000000ffff
+        .quad 0x0000890000000067        # the TSS, whose base boot fills in
+gdt_pointer:
+        .word 17 * 8 - 1
+        .long gdt
+idt_pointer:
+        .word 256 * 8 - 1
+        .long idt
+        .section .tables, "aw"
+        .balign 4096
+page_directory:
+        .long 0x83
+        .fill 31, 4, 0
+        .long 0x01800087        # user code
+        .fill 734, 4, 0
+        .long 0x01c00087        # user stack
+        .long 0x01000087        # kernel
+        .long 0x01400087        # data words and kernel stack
+        .fill 249, 4, 0
+        .long 0xfec00093        # 0xfec00000: the local APIC
+        .fill 4, 4, 0
+idt:    .fill 256, 8, 0
+tss:    .long 0, kernel_stack, 0x68
+        .fill 23, 4, 0
+        .fill 256, 4, 0
+boot_stack:
