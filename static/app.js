@@ -1,168 +1,149 @@
-// Small helps for a page that works without them: keys, theme, quoting a
-// selected passage. It holds no state: what it needs stands in data-
-// attributes of the page, what a reader chose stands in localStorage.
+// Small helps for pages that work without them. What they need stands in
+// data- attributes of the page, what a reader chose in localStorage.
 "use strict";
-
 const root = document.documentElement;
-const find = (selector, from = document) => from.querySelector(selector);
-const all = (selector, from = document) => [...from.querySelectorAll(selector)];
-const seen = (element) => element.getClientRects().length > 0;
+const find = (selector) => document.querySelector(selector);
+const all = (selector) => [...document.querySelectorAll(selector)];
+const seen = (selector) =>
+  all(selector).filter((element) => element.getClientRects().length);
 
-function recall(name) {
-  try { return localStorage.getItem(name); } catch { return null; }
+function stored(name, value) {
+  try {
+    if (value) localStorage.setItem(name, value);
+    return localStorage.getItem(name);
+  } catch { return null; } // storage is closed to us
 }
 
-function remember(name, value) {
-  try { localStorage.setItem(name, value); } catch { /* private mode */ }
-}
-
-// Theme: this file is loaded before the body, so nothing flashes.
-
-const THEMES = { auto: "light", light: "dark", dark: "auto" };
+// Theme. The file runs before the body is read, so nothing flashes.
+const NEXT_THEME = { auto: "light", light: "dark", dark: "auto" };
+const getTheme = () => root.dataset.theme ?? "auto";
 
 function setTheme(name) {
-  if (name === "auto") root.removeAttribute("data-theme");
+  if (name === "auto") delete root.dataset.theme;
   else root.dataset.theme = name;
-  for (const button of all("[data-theme-switch]")) {
-    button.hidden = false;
-    find("[data-theme-name]", button).textContent = name;
-  }
+  for (const part of all("[data-theme-name]")) part.textContent = name;
 }
 
-const currentTheme = () => root.dataset.theme ?? "auto";
+// Keys. An element says its own: data-key="." or data-key="g h".
+const WRITES = "textarea, select, [contenteditable], " +
+  "input:not([type=checkbox], [type=radio])";
 
-// Keys: an element says its own key by data-key="." or data-key="g h".
-
-const keysOn = () => recall("keys") !== "off";
-
-function isTyping(target) {
-  return target.closest?.("input:not([type=checkbox], [type=radio])," +
-    "textarea, select, [contenteditable]") != null;
+function press(key) {
+  const element = seen("[data-key]").find((one) => one.dataset.key === key);
+  if (element?.matches(WRITES)) element.focus();
+  else element?.click();
+  return Boolean(element);
 }
 
 function moveRow(step) {
-  const rows = all("[data-row]").filter(seen);
-  const last = rows.length - 1;
+  const rows = seen("[data-row]");
   const next = rows.indexOf(document.activeElement) + step;
-  rows[Math.max(0, Math.min(last, next))]?.focus();
+  rows[Math.max(0, Math.min(rows.length - 1, next))]?.focus();
 }
 
 function showKeys() {
-  const dialog = find("#keys");
-  const list = find("dl", dialog);
-  const lines = all("[data-key]").filter(seen).map((element) => [
-    element.dataset.key,
-    element.dataset.keyLabel ?? element.textContent.trim(),
-  ]);
-  if (find("[data-row]")) lines.push(["j k", "next, previous row"], ["o", "open the row"]);
-  list.replaceChildren(...lines.flatMap(([key, label]) => {
-    const dt = document.createElement("dt");
-    const dd = document.createElement("dd");
-    dt.append(...key.split(" ").flatMap((part) => {
-      const kbd = document.createElement("kbd");
-      kbd.textContent = part;
-      return [kbd, " "];
-    }));
-    dd.textContent = label;
-    return [dt, dd];
+  const lines = seen("[data-key]").map((one) =>
+    [one.dataset.key, one.dataset.keyLabel ?? one.textContent.trim()]);
+  find("#keys dl").replaceChildren(...lines.flatMap(([keys, label]) => {
+    const term = document.createElement("dt");
+    for (const key of keys.split(" ")) {
+      const part = document.createElement("kbd");
+      part.textContent = key;
+      term.append(part, " ");
+    }
+    const text = document.createElement("dd");
+    text.textContent = label;
+    return [term, text];
   }));
-  find("[data-keys-switch]", dialog).checked = keysOn();
-  dialog.showModal();
+  find("[data-keys-switch]").checked = stored("keys") !== "off";
+  find("#keys").showModal();
 }
 
-function press(key) {
-  const element = all("[data-key]").find(
-    (one) => one.dataset.key === key && seen(one) && !one.disabled);
-  if (!element) return false;
-  if (element.matches("input, textarea, select")) element.focus();
-  else element.click();
-  return true;
-}
-
-function isPrefix(key) {
-  return all("[data-key]").some((one) => one.dataset.key.startsWith(key + " "));
-}
+const OWN_KEYS = {
+  "?": showKeys,
+  j: () => moveRow(1),
+  k: () => moveRow(-1),
+  o: (target) => target.closest("[data-row]")?.click(),
+};
 
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-    target.closest("form[data-send]")?.requestSubmit();
-    return;
+  const chord = event.ctrlKey || event.metaKey;
+  if (chord && key === "Enter") target.closest("[data-send]")?.requestSubmit();
+  if (chord || event.altKey || stored("keys") === "off") return;
+  if (target.closest(WRITES) || find("dialog[open]")) return;
+  const first = root.dataset.firstKey;
+  delete root.dataset.firstKey;
+  if ((first && press(`${first} ${key}`)) || press(key)) {
+    event.preventDefault();
+  } else if (find(`[data-key^="${CSS.escape(key)} "]`)) {
+    root.dataset.firstKey = key;
+  } else if (Object.hasOwn(OWN_KEYS, key)) {
+    event.preventDefault();
+    OWN_KEYS[key](target);
   }
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (isTyping(target) || find("dialog[open]") || !keysOn()) return;
-  const first = root.dataset.keyFirst;
-  delete root.dataset.keyFirst;
-  const done =
-    (first && press(`${first} ${key}`)) ||
-    (key === "?" && (showKeys(), true)) ||
-    (key === "j" && (moveRow(1), true)) ||
-    (key === "k" && (moveRow(-1), true)) ||
-    (key === "o" && target.matches("[data-row]") && (target.click(), true)) ||
-    press(key);
-  if (done) event.preventDefault();
-  else if (isPrefix(key)) root.dataset.keyFirst = key;
 });
 
-document.addEventListener("click", (event) => {
-  const button = event.target.closest("button");
-  if (button?.matches("[data-theme-switch]")) {
-    const next = THEMES[currentTheme()];
-    remember("theme", next);
-    setTheme(next);
-  } else if (button?.matches("[data-keys-show]")) showKeys();
+document.addEventListener("click", ({ target }) => {
+  if (target.closest("[data-keys-show]")) showKeys();
+  if (target.closest("[data-theme-switch]")) {
+    setTheme(NEXT_THEME[getTheme()]);
+    stored("theme", getTheme());
+  }
 });
 
 document.addEventListener("change", ({ target }) => {
-  if (target.matches("[data-keys-switch]")) remember("keys", target.checked ? "on" : "off");
   if (target.matches("[data-submit]")) target.form.requestSubmit();
+  if (!target.matches("[data-keys-switch]")) return;
+  stored("keys", target.checked ? "on" : "off");
 });
 
-// Selection: offers links that carry the quote. Offsets count code points
-// of the section's text, as the annotation model wants them.
-
+// Selection. Links carry the quote; offsets count code points of the text
+// of the section, as the annotation model wants them.
 document.addEventListener("selectionchange", () => {
   const offer = find("[data-selection]");
   const selection = document.getSelection();
-  const quote = selection.toString().trim();
-  const node = selection.anchorNode;
-  const area = (node?.nodeType === 1 ? node : node?.parentElement)?.closest("[data-selectable]");
-  offer.hidden = !area || !quote || !area.contains(selection.focusNode);
+  const range = selection.rangeCount ? selection.getRangeAt(0) : null;
+  const within = range?.commonAncestorContainer;
+  const element = within instanceof Element ? within : within?.parentElement;
+  const area = element?.closest("[data-selectable]");
+  const quote = [...selection.toString().trim()].slice(0, 1000).join("");
+  offer.hidden = !area || !quote;
   if (offer.hidden) return;
-  const range = selection.getRangeAt(0);
-  const section = node.parentElement.closest("[data-section]") ?? area;
-  const before = range.cloneRange();
+  const section = element.closest("[data-section]") ?? area;
+  const before = document.createRange();
   before.setStart(section, 0);
   before.setEnd(range.startContainer, range.startOffset);
-  const start = [...before.toString()].length;
-  for (const link of all("a", offer)) {
-    const url = new URL(area.dataset.selectable, location.href);
-    url.searchParams.set("kind", link.dataset.kind);
-    url.searchParams.set("quote", [...quote].slice(0, 1000).join(""));
-    url.searchParams.set("start", start);
-    if (section.dataset.section) url.searchParams.set("section", section.dataset.section);
-    link.href = url;
+  const about = new URLSearchParams({
+    section: section.dataset.section ?? "",
+    start: [...before.toString()].length,
+    quote,
+  });
+  for (const link of offer.children) {
+    about.set("kind", link.dataset.kind);
+    link.href = `${area.dataset.selectable}?${about}`;
   }
   const box = range.getBoundingClientRect();
+  const left = Math.min(box.left, root.clientWidth - offer.offsetWidth - 8);
   offer.style.top = `${box.bottom + scrollY + 6}px`;
-  offer.style.left = `${Math.max(8, Math.min(box.left, innerWidth - offer.offsetWidth - 8)) + scrollX}px`;
+  offer.style.left = `${Math.max(8, left) + scrollX}px`;
 });
 
-// The current line of a listing stays in its own scrolled region.
-
+// The current line of a listing stays in sight within its own region.
 function showCurrent() {
   for (const line of all("[data-scroll] [aria-current]")) {
     const region = line.closest("[data-scroll]");
-    const top = line.offsetTop - region.offsetTop;
-    const inside = top >= region.scrollTop && top + line.offsetHeight <= region.scrollTop + region.clientHeight;
-    if (!inside) region.scrollTop = top - region.clientHeight / 2;
+    const edge = region.getBoundingClientRect();
+    const place = line.getBoundingClientRect().top - edge.top;
+    const seenWhole = place >= 0 && place + line.offsetHeight <= edge.height;
+    if (!seenWhole) region.scrollTop += place - edge.height / 2;
   }
 }
 
 document.addEventListener("htmx:after:swap", showCurrent);
 document.addEventListener("DOMContentLoaded", () => {
-  setTheme(currentTheme());
-  for (const button of all("[data-keys-show]")) button.hidden = false;
+  setTheme(getTheme());
+  for (const one of all("[data-scripted]")) one.hidden = false;
   showCurrent();
 });
-if (recall("theme") in THEMES) setTheme(recall("theme"));
+if (stored("theme") in NEXT_THEME) setTheme(stored("theme"));
