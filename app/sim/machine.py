@@ -75,6 +75,13 @@ class Gate(NamedTuple):
     trap: bool
 
 
+class Code(NamedTuple):
+    """A statement, and where the one after it lies."""
+
+    statement: Statement
+    following: int
+
+
 class Alarm(NamedTuple):
     """An armed alarm: absolute expiry and period, in cycles."""
 
@@ -144,6 +151,7 @@ class Host(Protocol):
     """What lies beneath the guest: asked where a platform decides."""
 
     name: str
+    has_hypervisor: bool
 
     def choose(self, policy: str) -> str:
         """Answer the value of a policy, and note that it was asked for."""
@@ -175,6 +183,14 @@ class Host(Protocol):
     ) -> "Machine":
         """Carry out WRMSR, or raise the fault that it ends in."""
 
+    def get_real_msr(self, machine: "Machine", cpu: CpuId, index: int) -> int:
+        """Read the processor's own register, or raise #GP."""
+
+    def set_real_msr(
+        self, machine: "Machine", cpu: CpuId, index: int, value: int
+    ) -> "Machine":
+        """Write the processor's own register, or raise #GP."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Board:
@@ -188,8 +204,8 @@ class Board:
     """
 
     host: Host
-    code: Mapping[int, Statement]
-    native: Mapping[int, Statement]
+    code: Mapping[int, Code]
+    native: Mapping[int, Code]
     gates: Mapping[int, Gate]
     words: Mapping[str, int]
     cpuid: Mapping[int, tuple[int, int, int, int]]

@@ -1,0 +1,1 @@
+"""The instructions, one function each, by family."""

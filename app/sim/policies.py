@@ -1,0 +1,169 @@
+"""The choices that the RFC leaves open, or that the review asked about.
+
+Each is named, so that an answer can list those that it depends on. A policy
+whose value is ``unspecified`` stands for a word that the RFC does not have:
+the explorer then tries each reading.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+UNSPECIFIED: Final = "unspecified"
+"""The value of a policy on which the RFC is silent."""
+
+
+class Policy(NamedTuple):
+    """One choice: its values, the default, what it means and who says so."""
+
+    name: str
+    values: tuple[str, ...]
+    default: str
+    text: str
+    source: str
+
+    @property
+    def readings(self) -> tuple[str, ...]:
+        """The values that settle the question."""
+        return tuple(v for v in self.values if v != UNSPECIFIED)
+
+
+_ALL: Final = (
+    Policy(
+        name="interrupt_delivery",
+        values=("on-enable", "explicit", "asynchronous"),
+        default="on-enable",
+        text=(
+            "When a software hypervisor hands over interrupts that became "
+            "pending while the virtual flag was off: inside the call that "
+            "enables them; when VMI_DeliverInterrupts, a return or a new "
+            "interrupt asks for it; or at some later instruction."
+        ),
+        source="RFC A / VMI_EnableInterrupts, VMI_DeliverInterrupts",
+    ),
+    Policy(
+        name="nmi",
+        values=("not-delivered", "delivered"),
+        default="not-delivered",
+        text=(
+            "Whether a hypervisor passes non-maskable interrupts on to the "
+            "guest. The RFC does not; its author later called that a bug."
+        ),
+        source="RFC 2.11; 4421C9D4.3050806@vmware.com",
+    ),
+    Policy(
+        name="machine_check",
+        values=("stop-vm", "ignore", "deliver"),
+        default="stop-vm",
+        text=(
+            "What a hypervisor does with a machine check: stop the virtual "
+            "machine, ignore it, or deliver it to the guest."
+        ),
+        source="RFC 2.11; 4421C9D4.3050806@vmware.com",
+    ),
+    Policy(
+        name="unimplemented_msr",
+        values=(UNSPECIFIED, "fault", "zero", "pass-through"),
+        default=UNSPECIFIED,
+        text=(
+            "What VMI_RDMSR and VMI_WRMSR do with a register that the "
+            "hypervisor does not implement: #GP; read zero and drop the "
+            "write; or go to the processor's own register."
+        ),
+        source="RFC A / VMI_RDMSR, VMI_WRMSR",
+    ),
+    Policy(
+        name="trapped_msr",
+        values=("fault", "zero", "pass-through"),
+        default="fault",
+        text=(
+            "What a hypervisor does when RDMSR or WRMSR itself traps for a "
+            "register that it does not implement. Hardware raises #GP, and "
+            "Linux's safe variants rely on that."
+        ),
+        source="SDM vol. 2B, RDMSR; patch 17/24",
+    ),
+    Policy(
+        name="msr_key",
+        values=(UNSPECIFIED, "transported", "ignored"),
+        default=UNSPECIFIED,
+        text=(
+            "Whether VMI_WRMSR carries a register beside its three "
+            "arguments to the processor. Where it does not, a write that "
+            "needs a key there is lost."
+        ),
+        source="RFC A / VMI_WRMSR; 200603222105.58912.ak@suse.de",
+    ),
+    Policy(
+        name="tsc",
+        values=("pass-through", "offset", "trap"),
+        default="pass-through",
+        text=(
+            "What RDTSC shows: the processor's own counter; the counter "
+            "shifted by the hypervisor so that it does not jump (needs "
+            "VMX/SVM, else as pass-through); or real time, by a trap."
+        ),
+        source="RFC A / VMI_RDTSC; SDM vol. 3C, 25.5.3",
+    ),
+    Policy(
+        name="cpuid_mask",
+        values=("on", "off"),
+        default="on",
+        text=(
+            "Whether the hypervisor clears feature bits that it does not "
+            "support wherever it controls what CPUID shows."
+        ),
+        source="RFC A / VMI_CPUID",
+    ),
+    Policy(
+        name="user_rdtsc",
+        values=("inject-gp", "emulate"),
+        default="inject-gp",
+        text=(
+            "What a hypervisor does with RDTSC of a user program while the "
+            "guest has CR4.TSD set: pass the fault on, or answer itself."
+        ),
+        source="SDM vol. 2B, RDTSC; 200603222121.34117.ak@suse.de",
+    ),
+    Policy(
+        name="sti_shadow_nmi",
+        values=("either", "held", "taken"),
+        default="either",
+        text=(
+            "Whether the instruction after STI also holds off an NMI. "
+            "Processors differ, so both are explored."
+        ),
+        source="SDM vol. 2B, STI",
+    ),
+    Policy(
+        name="iret_user_if",
+        values=(UNSPECIFIED, "masked", "enabled"),
+        default=UNSPECIFIED,
+        text=(
+            "What VMI_IRET does when it returns to user space with the "
+            "interrupt flag clear: leave it clear, or set it."
+        ),
+        source="RFC A / VMI_IRET",
+    ),
+    Policy(
+        name="translation",
+        values=("identity", "rom"),
+        default="identity",
+        text=(
+            "What stands at a call where the hardware virtualizes: the "
+            "native instruction left in place, or a jump to the ROM."
+        ),
+        source="RFC A, inlining; RFC A / CPU control calls",
+    ),
+    Policy(
+        name="init",
+        values=("succeeds", "fails"),
+        default="succeeds",
+        text="Whether VMI_Init can set up the hypervisor.",
+        source="RFC A / VMI_Init",
+    ),
+)
+
+POLICIES: Final[Mapping[str, Policy]] = MappingProxyType(
+    {policy.name: policy for policy in _ALL}
+)

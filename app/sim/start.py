@@ -1,0 +1,233 @@
+"""Where a run begins: set-up, events, and the machine built from them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from app.sim.delivery import IRQ_BASE, LINES, settle_privilege
+from app.sim.layout import KERNEL_STACK_TOP, USER_STACK_TOP
+from app.sim.listing import SLOT, Listing, Register, Statement, Target
+from app.sim.machine import (
+    FIXED,
+    IF,
+    KERNEL_CS,
+    USER_CPL,
+    Board,
+    Code,
+    Gate,
+    Host,
+    Machine,
+    VCpu,
+)
+from app.sim.registry import CALLS
+from app.sim.rom import build_header
+
+SYSTEM_CALL: Final = 0x80
+VECTORS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "de": 0,
+        "db": 1,
+        "nmi": 2,
+        "bp": 3,
+        "of": 4,
+        "br": 5,
+        "ud": 6,
+        "nm": 7,
+        "df": 8,
+        "ts": 10,
+        "np": 11,
+        "ss": 12,
+        "gp": 13,
+        "pf": 14,
+        "mf": 16,
+        "ac": 17,
+        "mce": 18,
+        "int80": SYSTEM_CALL,
+        **{f"irq{line}": IRQ_BASE + line for line in range(LINES)},
+    }
+)
+"""Names of handlers, and the vectors whose gates lead to them."""
+
+EVENTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **{
+            f"irq{line}": f"a device raises interrupt line {line}"
+            for line in range(LINES)
+        },
+        "nmi": "a non-maskable interrupt is raised",
+        "mce": "the processor finds an uncorrectable error",
+        "suspend": "the machine is suspended, and resumed later",
+        "steal": "the hypervisor runs someone else for a while",
+        "alarm": "time passes until the next alarm expires",
+    }
+)
+"""Names of events, and what happens when one arrives."""
+
+DEFAULT_MSRS: Final = (
+    (0x1B, 0xFEE0_0900),
+    (0x174, KERNEL_CS),
+    (0x175, KERNEL_STACK_TOP),
+    (0x176, 0),
+    (0x17A, 0),
+)
+"""IA32_APIC_BASE, the three of SYSENTER, IA32_MCG_STATUS."""
+
+FREQUENCY: Final = 1_000_000_000
+_USER_GATES: Final = frozenset({"bp", "of", "int80"})
+_TRAP_GATES: Final = frozenset({"int80"})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event that may arrive ``budget`` times; it must, if ``must``."""
+
+    name: str
+    budget: int = 1
+    must: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """How the machine stands before the first step.
+
+    ``interrupts`` is the flag that counts for the guest. ``user`` starts in
+    the listing ``user`` at CPL 3; ``entry`` is another first instruction
+    than that of the listing, or 0. ``pending`` names events that have just
+    arrived. ``paravirtual`` says that VMI_Init has already been made;
+    `native` ignores it. ``msrs`` are registers that the
+    processor has beside the default ones; a hypervisor implements the
+    default ones and ``hypervisor_msrs``. ``keys`` are triples of an MSR, a
+    register and the value without which a write fails. ``cpuid`` is the raw
+    leaves, ``cpuid_clear`` the bits that a hypervisor clears.
+    """
+
+    registers: tuple[tuple[str, int], ...] = ()
+    flags: int = 0
+    interrupts: bool = False
+    user: bool = False
+    entry: int = 0
+    halted: bool = False
+    paravirtual: bool = True
+    pending: tuple[str, ...] = ()
+    nmi_blocked: bool = False
+    cr4: int = 0
+    msrs: tuple[tuple[int, int], ...] = ()
+    hypervisor_msrs: tuple[int, ...] = ()
+    keys: tuple[tuple[int, str, int], ...] = ()
+    cpuid: tuple[tuple[int, tuple[int, int, int, int]], ...] = ()
+    cpuid_clear: tuple[tuple[int, tuple[int, int, int, int]], ...] = ()
+    pmcs: tuple[int, ...] = ()
+    tsc: int = 0
+    real: int = 0
+    stolen: int = 0
+    wallclock: int = 0
+    frequency: int = FREQUENCY
+    cycles_per_step: int = 0
+    suspend_seconds: int = 10
+    steal_cycles: int = 1000
+
+
+def build_board(
+    start: Start,
+    code: tuple[Listing, ...],
+    data: tuple[tuple[str, int], ...],
+    host: Host,
+) -> Board:
+    """Build what no step of the run changes."""
+    statements: dict[int, Code] = {}
+    native: dict[int, Code] = {}
+    gates: dict[int, Gate] = {}
+    for listing in code:
+        for statement in listing.statements:
+            address = statement.address
+            statements[address] = Code(statement, address + SLOT)
+            native.update(_expand(statement))
+        vector = VECTORS.get(listing.name)
+        if vector is not None and listing.statements:
+            gates[vector] = Gate(
+                listing.statements[0].address,
+                dpl=USER_CPL if listing.name in _USER_GATES else 0,
+                trap=listing.name in _TRAP_GATES,
+            )
+    return Board(
+        host=host,
+        code=statements,
+        native=native,
+        gates=gates,
+        words={name: index for index, (name, _) in enumerate(data)},
+        cpuid=dict(start.cpuid),
+        cpuid_clear=dict(start.cpuid_clear),
+        hypervisor_msrs=frozenset(start.hypervisor_msrs).union(
+            index for index, _ in DEFAULT_MSRS
+        ),
+        keys={index: (name, value) for index, name, value in start.keys},
+        frequency=start.frequency,
+        cycles_per_step=start.cycles_per_step,
+        suspend_seconds=start.suspend_seconds,
+        steal_cycles=start.steal_cycles,
+        rom=build_header(),
+    )
+
+
+def _expand(statement: Statement) -> dict[int, Code]:
+    """Put the native instructions of a call in its place."""
+    target = statement.operands[0] if statement.operands else None
+    if not isinstance(target, Target) or target.address is not None:
+        return {}
+    spec = CALLS.get(target.name)
+    if spec is None:
+        return {}
+    expanded: dict[int, Code] = {}
+    for offset, text in enumerate(spec.native):
+        mnemonic, *names = text.split()
+        address = statement.address + offset
+        last = offset + 1 == len(spec.native)
+        expanded[address] = Code(
+            statement._replace(
+                mnemonic=mnemonic,
+                operands=tuple(Register(name) for name in names),
+                address=address,
+                text=text,
+            ),
+            statement.address + SLOT if last else address + 1,
+        )
+    return expanded
+
+
+def build_machine(
+    start: Start,
+    code: tuple[Listing, ...],
+    data: tuple[tuple[str, int], ...],
+    host: Host,
+) -> Machine:
+    """Build the machine; events that are pending have yet to arrive."""
+    board = build_board(start, code, data, host)
+    entry = "user" if start.user else "kernel"
+    listing = next(each for each in code if each.name == entry)
+    first = start.entry or listing.statements[0].address
+    return Machine(
+        board=board,
+        vcpus=(_build_vcpu(start, first, host),),
+        data=tuple(value & 0xFFFF_FFFF for _, value in data),
+        real=start.real,
+        wallclock=start.wallclock,
+    )
+
+
+def _build_vcpu(start: Start, entry: int, host: Host) -> VCpu:
+    """Build the only processor, in the ring where the platform runs it."""
+    vcpu = VCpu(
+        eip=entry,
+        esp=USER_STACK_TOP if start.user else KERNEL_STACK_TOP,
+        flags=(start.flags & ~IF) | FIXED | (IF if start.interrupts else 0),
+        halted=int(start.halted),
+        paravirtual=int(start.paravirtual and host.has_hypervisor),
+        nmi_blocked=int(start.nmi_blocked),
+        cr4=start.cr4,
+        tsc=start.tsc,
+        stolen=start.stolen,
+        msrs=tuple(sorted({**dict(DEFAULT_MSRS), **dict(start.msrs)}.items())),
+        pmcs=start.pmcs,
+    ).replace(**dict(start.registers))
+    return settle_privilege(vcpu, host, user=start.user)
