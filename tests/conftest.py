@@ -85,13 +85,13 @@ class PostgresCopies:
     def __init__(self, root: Path) -> None:
         self.root = root
         for name, full in (("empty", False), ("full", True)):
-            self._run(f"CREATE DATABASE {name}")
+            self._run(f'CREATE DATABASE "{name}"')
             _fill(self._get_url(name), with_corpus=full)
 
     def make(self, template: str) -> str:
         """Return the address of a fresh copy."""
         name = f"copy{next(_numbers)}"
-        self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self._get_url(name)
 
     def _get_url(self, name: str) -> str:

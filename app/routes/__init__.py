@@ -2,4 +2,9 @@
 
 from fastapi import APIRouter
 
-ROUTERS: tuple[APIRouter, ...] = ()
+from app.routes import health, log
+
+ROUTERS: tuple[APIRouter, ...] = (
+    log.api,
+    health.router,
+)

@@ -7,21 +7,23 @@ whole review.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import uuid_utils
-from sqlalchemy import select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import LargeBinary, Text, cast, select, text
+from sqlalchemy.orm import Mapped, Session
 from sqlmodel import col
 
 from app.models import Entry
 
 GENESIS = "0" * 64
 CHAIN_LOCK = 0x4C4F47  # any number that is ours
+BATCH = 1000
 
 Json = Mapping[str, Any]
+RAW_TEXT = Text().with_variant(LargeBinary(), "sqlite")
 
 
 class Head(NamedTuple):
@@ -57,11 +59,7 @@ def append_entry(
     data
         What is needed to understand the change, as plain JSON.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        # commits must come in the order of the chain
-        session.execute(
-            text("SELECT pg_advisory_xact_lock(:n)"), {"n": CHAIN_LOCK}
-        )
+    take_turn(session)
     head = get_head(session)
     entry = Entry(
         seq=head.seq + 1,
@@ -74,28 +72,158 @@ def append_entry(
         previous=head.hash,
         hash="",
     )
-    entry.hash = compute_hash(entry)
+    entry.hash = compute_hash(_get_line(entry))
     session.add(entry)
     session.flush()
     return entry
 
 
-def compute_hash(entry: Entry) -> str:
-    """Return the SHA-256 of an entry's canonical JSON, its hash left out."""
-    return hashlib.sha256(
-        canonical_json(
-            {
-                "seq": entry.seq,
-                "id": entry.id,
-                "at": format_time(entry.at),
-                "actor": entry.actor,
-                "type": entry.type,
-                "subject": entry.subject,
-                "data": entry.data,
-                "previous": entry.previous,
-            }
+def take_turn(session: Session) -> None:
+    """Wait until no other change is under way, as whoever appends must.
+
+    A service that counts before it appends calls this first.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        # commits must come in the order of the chain
+        session.execute(
+            text("SELECT pg_advisory_xact_lock(:n)"), {"n": CHAIN_LOCK}
         )
-    ).hexdigest()
+
+
+class Line(NamedTuple):
+    """An entry as it is hashed and shown; `at` is RFC 3339."""
+
+    seq: int
+    id: str
+    at: str
+    actor: str
+    type: str
+    subject: str
+    data: Json
+    previous: str
+    hash: str
+
+
+def list_entries(
+    session: Session, *, after: int = 0, limit: int = BATCH
+) -> Sequence[Line]:
+    """Return the lines that follow number `after`, in order."""
+    rows = session.execute(
+        select(Entry)
+        .where(col(Entry.seq) > after)
+        .order_by(col(Entry.seq))
+        .limit(limit)
+    ).scalars()
+    return [_get_line(entry) for entry in rows]
+
+
+def _get_line(entry: Entry) -> Line:
+    return Line(
+        entry.seq,
+        entry.id,
+        format_time(entry.at),
+        entry.actor,
+        entry.type,
+        entry.subject,
+        entry.data,
+        entry.previous,
+        entry.hash,
+    )
+
+
+class Stored(NamedTuple):
+    """An entry as the database holds it, times and data as text."""
+
+    seq: int
+    id: str
+    at: str
+    actor: str
+    type: str
+    subject: str
+    data: str
+    previous: str
+    hash: str
+
+
+class Breach(NamedTuple):
+    """The first line at which the chain does not hold."""
+
+    seq: int
+    id: str
+    reason: str
+
+    def __str__(self) -> str:
+        """Say which line and why, in one line."""
+        return f"entry {self.seq} ({self.id}): {self.reason}"
+
+
+def verify(session: Session) -> Breach | None:
+    """Recompute the whole chain; return where it breaks first, if it does.
+
+    Lines cut off at the end leave a chain that holds: whoever kept the hash
+    of an earlier head finds them missing with `has_hash`.
+    """
+    seq, previous = 0, GENESIS
+    for row in _read_stored(session):
+        reason = _find_fault(row, seq, previous)
+        if reason:
+            return Breach(row.seq, row.id, reason)
+        seq, previous = row.seq, row.hash
+    return None
+
+
+def has_hash(session: Session, hash_: str) -> bool:
+    """Tell whether a line of the log has this hash."""
+    found = select(col(Entry.seq)).where(col(Entry.hash) == hash_)
+    return session.execute(found).first() is not None
+
+
+def _read_stored(session: Session) -> Iterator[Stored]:
+    # raw: what was tampered with may not even be a time, JSON or UTF-8
+    columns: tuple[Mapped[Any], ...] = (
+        *(col(Entry.id), col(Entry.at), col(Entry.actor), col(Entry.type)),
+        *(col(Entry.subject), col(Entry.data)),
+        *(col(Entry.previous), col(Entry.hash)),
+    )
+    raw = [cast(column, RAW_TEXT) for column in columns]
+    ordered = select(col(Entry.seq), *raw).order_by(col(Entry.seq))
+    for row in session.execute(ordered).yield_per(BATCH):
+        seq, *texts = row
+        yield Stored(seq, *(_decode(text) for text in texts))
+
+
+def _decode(value: str | bytes) -> str:
+    if isinstance(value, str):
+        return value
+    return value.decode(errors="replace")
+
+
+def _find_fault(row: Stored, seq: int, previous: str) -> str | None:
+    if row.seq != seq + 1:
+        return f"it follows entry {seq}; what was between is missing"
+    if row.previous != previous:
+        return "it does not name the hash of the entry before"
+    try:
+        at = format_time(_set_zone(datetime.fromisoformat(row.at)))
+        line = Line(
+            **{**row._asdict(), "at": at, "data": json.loads(row.data)}
+        )
+    except (ValueError, RecursionError):
+        return "its time or its data cannot be read"
+    if compute_hash(line) != row.hash:
+        return "its content does not have its hash"
+    return None
+
+
+def _set_zone(at: datetime) -> datetime:
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
+
+
+def compute_hash(line: Line) -> str:
+    """Return the SHA-256 of a line's canonical JSON, its hash left out."""
+    content = line._asdict()
+    del content["hash"]
+    return hashlib.sha256(canonical_json(content)).hexdigest()
 
 
 def canonical_json(value: object) -> bytes:

@@ -1,0 +1,58 @@
+"""The event log, as it is, for whoever wants to check or follow it."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.db import SessionDep
+from app.routes.paging import DEFAULT_LIMIT, LARGEST, Limit, add_links
+from app.services import entries
+
+api = APIRouter(prefix="/api", tags=["log"])
+
+
+class EntryOut(BaseModel):
+    """One line of the log; `hash` is over all the rest (RFC 8785)."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    seq: int = Field(examples=[17])
+    id: str = Field(examples=["019ac5b2-6f2e-7c31-9c39-0c1a4ad5c7aa"])
+    at: str = Field(examples=["2026-11-22T16:20:00.000000Z"])
+    actor: str = Field(examples=["reviewer:ada"])
+    type: str = Field(examples=["decision.recorded"])
+    subject: str = Field(examples=["decision:3"])
+    data: dict[str, Any] = Field(examples=[{"disposition": "accepted"}])
+    previous: str = Field(examples=["0" * 64])
+    hash: str = Field(examples=["4f" * 32])
+
+
+class EntryList(BaseModel):
+    """Lines of the log in their order."""
+
+    items: list[EntryOut]
+
+
+@api.get("/log", summary="Lines of the event log, oldest first")
+def list_entries(
+    request: Request,
+    response: Response,
+    session: SessionDep,
+    limit: Limit = DEFAULT_LIMIT,
+    after: Annotated[
+        int,
+        Query(
+            ge=0,
+            le=LARGEST,
+            description="Only lines with a greater `seq`.",
+            examples=[16],
+        ),
+    ] = 0,
+) -> EntryList:
+    """Return the lines after `after`; follow `next` for those after them."""
+    rows = entries.list_entries(session, after=after, limit=limit + 1)
+    page = rows[:limit]
+    following = str(page[-1].seq) if len(rows) > limit else None
+    add_links(request, response, following)
+    return EntryList(items=[EntryOut.model_validate(row) for row in page])
