@@ -5,6 +5,7 @@ ReviewError
 ├── ConflictError      409
 ├── ForbiddenError     403
 ├── SignInError        401
+├── BusyError          503
 └── InvalidError       422
     └── CorpusError    a file of facts is wrong
 """
@@ -37,12 +38,43 @@ class SignInError(ReviewError):
     """Raised when nobody, or nobody known, asks for what needs a name."""
 
 
+class WaitError(ReviewError):
+    """Base of what is refused now and may be asked again later."""
+
+    def __init__(self, message: str, *, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class ThrottleError(WaitError):
+    """Raised when somebody asks more often than is good."""
+
+
+class BusyError(WaitError):
+    """Raised when more is asked at once than can be served."""
+
+
+class BusyError(ReviewError):
+    """Raised when all workers are taken; says after how many seconds."""
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with an input: where (a JSON Pointer), and what."""
+    """One thing wrong with an input: where (a JSON Pointer), and what.
+
+    Inside a text, line and column count from 1, and `expected` says what
+    would have been right there.
+    """
 
     pointer: str
     message: str
+    line: int | None = None
+    column: int | None = None
+    expected: str | None = None
 
 
 class InvalidError(ReviewError):
