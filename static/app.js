@@ -107,8 +107,8 @@ document.addEventListener("selectionchange", () => {
   const within = range?.commonAncestorContainer;
   const element = within instanceof Element ? within : within?.parentElement;
   const area = element?.closest("[data-selectable]");
-  const quote = [...selection.toString().trim()].slice(0, 1000).join("");
-  offer.hidden = !area || !quote;
+  const quote = [...(range ?? "").toString()].slice(0, 1000).join("");
+  offer.hidden = !area || !quote.trim();
   if (offer.hidden) return;
   const section = element.closest("[data-section]") ?? area;
   const before = document.createRange();
