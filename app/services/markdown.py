@@ -1,9 +1,11 @@
 """Markdown to HTML, the one way: rendered without HTML, then sanitised."""
 
+from collections.abc import Sequence
 from functools import cache
 
 import nh3
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 TAGS = frozenset(
     {"a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4"}
@@ -11,16 +13,36 @@ TAGS = frozenset(
     | {"tbody", "td", "th", "thead", "tr", "ul"}
 )
 ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}}
+# blocks of a document have ids of ours; nobody else's text gets any
+NAMED_BLOCKS = {name: {"id"} for name in ("p", "li", "pre")}
 SCHEMES = frozenset({"http", "https", "mailto"})
 LINK_RELATION = "nofollow ugc noopener"
 
 
 def render_markdown(text: str) -> str:
     """Return safe HTML for a text that anybody may have written."""
+    return _clean(_get_parser().render(text), ATTRIBUTES)
+
+
+def parse(text: str) -> list[Token]:
+    """Return a document's tokens, to be cut into sections."""
+    return _get_parser().parse(text)
+
+
+def render_tokens(tokens: Sequence[Token]) -> str:
+    """Return safe HTML for a part of a document, ids of blocks kept."""
+    parser = _get_parser()
+    return _clean(
+        parser.renderer.render(list(tokens), parser.options, {}),
+        ATTRIBUTES | NAMED_BLOCKS,
+    )
+
+
+def _clean(html: str, attributes: dict[str, set[str]]) -> str:
     return nh3.clean(
-        _get_parser().render(text),
+        html,
         tags=set(TAGS),
-        attributes={tag: set(names) for tag, names in ATTRIBUTES.items()},
+        attributes={tag: set(names) for tag, names in attributes.items()},
         url_schemes=set(SCHEMES),
         link_rel=LINK_RELATION,
     )
