@@ -54,14 +54,6 @@ class BusyError(WaitError):
     """Raised when more is asked at once than can be served."""
 
 
-class BusyError(ReviewError):
-    """Raised when all workers are taken; says after how many seconds."""
-
-    def __init__(self, message: str, *, retry_after: int) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing wrong with an input: where (a JSON Pointer), and what.
