@@ -1,1 +1,70 @@
-"""The simulator: the semantics of the VMI calls, made executable."""
+"""The simulator: the semantics of the VMI calls, made executable.
+
+A library of its own: `parse_scenario` reads a question, `explore` answers it
+with a `Report`. It imports the standard library and itself.
+"""
+
+from app.sim.calls import (
+    core,
+    cpu_control,
+    privilege,
+    processor_information,
+    processor_state,
+    timer,
+)
+from app.sim.errors import GuestFault, NotModelled, Unspecified
+from app.sim.explore import explore
+from app.sim.instructions import (
+    branch,
+    integer,
+    multiply,
+    system,
+    transfer,
+)
+from app.sim.model import MODEL
+from app.sim.platforms import PLATFORMS, Platform
+from app.sim.policies import POLICIES, Policy
+from app.sim.registry import CALLS, INSTRUCTIONS, CallSpec, InstructionSpec
+from app.sim.report import Answer, PlatformReport, Report, WitnessStep
+from app.sim.scenario import Scenario, parse_scenario
+from app.sim.search import Limits
+from app.sim.toml_places import ScenarioError
+
+GROUP_MODULES = (
+    core,
+    processor_state,
+    cpu_control,
+    processor_information,
+    privilege,
+    timer,
+)
+"""The modules of calls, in the RFC's order of groups."""
+
+FAMILY_MODULES = (integer, multiply, transfer, branch, system)
+"""The modules of instructions."""
+
+__all__ = [
+    "CALLS",
+    "FAMILY_MODULES",
+    "GROUP_MODULES",
+    "INSTRUCTIONS",
+    "MODEL",
+    "PLATFORMS",
+    "POLICIES",
+    "Answer",
+    "CallSpec",
+    "GuestFault",
+    "InstructionSpec",
+    "Limits",
+    "NotModelled",
+    "Platform",
+    "PlatformReport",
+    "Policy",
+    "Report",
+    "Scenario",
+    "ScenarioError",
+    "Unspecified",
+    "WitnessStep",
+    "explore",
+    "parse_scenario",
+]

@@ -87,7 +87,7 @@ class Platform:
 
     # ------------------------------------------------- what a run may ask
 
-    def is_virtual(self, vcpu: VCpu) -> bool:
+    def is_virtual(self, vcpu: VCpu) -> bool:  # noqa: ARG002 - overridden
         """Whether the guest kernel runs outside CPL 0, its IF virtual."""
         return False
 
@@ -95,7 +95,7 @@ class Platform:
         """Answer the ring in which the guest kernel runs."""
         return KERNEL_CPL if self.is_virtual(vcpu) else 0
 
-    def uses_rom(self, vcpu: VCpu, spec: CallSpec) -> bool:
+    def uses_rom(self, vcpu: VCpu, spec: CallSpec) -> bool:  # noqa: ARG002 - overridden
         """Whether a call goes to the ROM, not to native code in its place.
 
         VMI_Init always does: the guest's own ROM answers it where no
@@ -103,12 +103,15 @@ class Platform:
         """
         return spec.group == "core"
 
-    def get_cpuid(self, machine: Machine, cpu: CpuId, leaf: int) -> Leaf:
+    def get_cpuid(self, machine: Machine, cpu: CpuId, leaf: int) -> Leaf:  # noqa: ARG002 - overridden
         """Answer what the instruction CPUID shows."""
         return machine.board.cpuid.get(leaf, (0, 0, 0, 0))
 
     def get_masked_cpuid(
-        self, machine: Machine, cpu: CpuId, leaf: int
+        self,
+        machine: Machine,
+        cpu: CpuId,
+        leaf: int,  # noqa: ARG002 - overridden
     ) -> Leaf:
         """Answer what the hypervisor lets the guest see."""
         a, b, c, d = machine.board.cpuid.get(leaf, (0, 0, 0, 0))
@@ -408,7 +411,7 @@ class Hardware(_Virtual):
     )
 
     def uses_rom(self, vcpu: VCpu, spec: CallSpec) -> bool:
-        """Calls go to the ROM where native code is not left in place."""
+        """Use the ROM where native code is not left in place."""
         if super().uses_rom(vcpu, spec):
             return True
         if not vcpu.paravirtual:

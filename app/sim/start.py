@@ -188,7 +188,7 @@ def _expand(statement: Statement) -> dict[int, Code]:
                 mnemonic=mnemonic,
                 operands=tuple(Register(name) for name in names),
                 address=address,
-                text=text,
+                text=f"{text} ({statement.text})",
             ),
             statement.address + SLOT if last else address + 1,
         )

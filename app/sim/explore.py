@@ -1,0 +1,336 @@
+"""From a scenario to a report.
+
+For each platform and variant the machine is built, searched and asked each
+outcome. Where the answer hangs on a word that the RFC lacks, each reading of
+it is explored by itself, and the answer is ``unspecified`` if they differ.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from app.sim.answers import UNKNOWN, Finding, Graph
+from app.sim.errors import Unspecified
+from app.sim.listing import Listing
+from app.sim.machine import Machine
+from app.sim.model import MODEL
+from app.sim.observables import observe
+from app.sim.platforms import PLATFORMS, Platform, build_platform
+from app.sim.policies import POLICIES
+from app.sim.report import (
+    LIMIT,
+    NOT_MODELLED,
+    UNSPECIFIED,
+    Answer,
+    Json,
+    PlatformReport,
+    Report,
+    WitnessStep,
+    compute_id,
+)
+from app.sim.scenario import Scenario
+from app.sim.search import Limits, Search
+from app.sim.start import Start, build_machine
+from app.sim.witness import Narrator, is_telling
+
+DEFAULT_LIMITS: Final = Limits()
+_DEEPEST: Final = 4
+"""How many missing words one question may hang on."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One run: a platform, its policies, and where it begins."""
+
+    platform: str
+    variant: str | None
+    policies: Mapping[str, str]
+    start: Start
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """What bounds all runs of one report."""
+
+    limits: Limits
+    deadline: float
+    should_stop: Callable[[], bool] | None
+
+
+def explore(
+    scenario: Scenario,
+    *,
+    platforms: Sequence[str] | None = None,
+    policies: Mapping[str, str] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    should_stop: Callable[[], bool] | None = None,
+) -> Report:
+    """Answer the question of a scenario.
+
+    Parameters
+    ----------
+    scenario
+        What is asked.
+    platforms
+        Names of the platforms to run on; all that the scenario names, if
+        None.
+    policies
+        Values that go over those of the scenario.
+    limits
+        How far each search may go; the seconds are for all of them.
+    should_stop
+        Asked now and then; the search ends when it says so.
+
+    Raises
+    ------
+    ValueError
+        If a platform, a policy or its value does not exist.
+    """
+    require_known(platforms or (), policies or {})
+    bounds = _Bounds(limits, time.monotonic() + limits.seconds, should_stop)
+    cases = _list_cases(scenario, platforms, policies or {})
+    asked: dict[str, Json] = {
+        "model": MODEL,
+        "scenario": scenario.text,
+        "platforms": None if platforms is None else list(platforms),
+        "policies": dict(policies or {}),
+        "limits": {
+            "states": limits.states,
+            "transitions": limits.transitions,
+            "seconds": limits.seconds,
+        },
+    }
+    return Report(
+        id=compute_id(asked),
+        model=MODEL,
+        scenario=scenario.slug,
+        question=scenario.question,
+        platforms=tuple(_run(scenario, case, bounds) for case in cases),
+    )
+
+
+def require_known(
+    platforms: Sequence[str], policies: Mapping[str, str]
+) -> None:
+    """Raise ValueError if a platform, a policy or a value is unknown."""
+    for platform in platforms:
+        if platform not in PLATFORMS:
+            known = ", ".join(PLATFORMS)
+            raise ValueError(f"no platform {platform!r}; there are {known}")
+    for name, value in policies.items():
+        if name not in POLICIES:
+            known = ", ".join(POLICIES)
+            raise ValueError(f"no policy {name!r}; there are {known}")
+        if value not in POLICIES[name].values:
+            known = ", ".join(POLICIES[name].values)
+            raise ValueError(
+                f"policy {name} cannot be {value!r}; it can be {known}"
+            )
+
+
+def _list_cases(
+    scenario: Scenario,
+    platforms: Sequence[str] | None,
+    policies: Mapping[str, str],
+) -> list[_Case]:
+    """List the runs: the platforms, then the variants."""
+    names = scenario.platforms if platforms is None else platforms
+    own = scenario.platform_policies
+    cases = [
+        _Case(
+            name,
+            None,
+            {**scenario.policies, **own.get(name, {}), **policies},
+            scenario.start,
+        )
+        for name in dict.fromkeys(names)
+    ]
+    for variant in scenario.variants:
+        name = variant.platform
+        if platforms is not None and name not in platforms:
+            continue
+        chosen = {
+            **scenario.policies,
+            **own.get(name, {}),
+            **variant.policies,
+            **policies,
+        }
+        start = variant.start or scenario.start
+        cases.append(_Case(name, variant.name, chosen, start))
+    return cases
+
+
+def _run(scenario: Scenario, case: _Case, bounds: _Bounds) -> PlatformReport:
+    """Run one case and report it."""
+    run = _Run(scenario, case, bounds)
+    answers = run.answer()
+    search = run.search
+    return PlatformReport(
+        platform=case.platform,
+        variant=case.variant,
+        policies=dict(run.host.policies),
+        relevant=tuple(
+            name for name in POLICIES if name in run.host.consulted
+        ),
+        states=len(search.keys),
+        transitions=len(search.targets),
+        limit=search.limit,
+        initial=observe(search.get_machine(0)),
+        answers=answers,
+    )
+
+
+class _Run:
+    """One case, searched; and the runs of its readings."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        case: _Case,
+        bounds: _Bounds,
+        depth: int = 0,
+    ) -> None:
+        self.host: Final = build_platform(case.platform, case.policies)
+        self.search: Final = Search(
+            self.host,
+            build_initial(scenario, case.start, self.host),
+            scenario.events,
+        )
+        self.search.run(bounds.limits, bounds.deadline, bounds.should_stop)
+        self._scenario = scenario
+        self._case = case
+        self._bounds = bounds
+        self._depth = depth
+        self._graph = Graph(self.search)
+        self._narrator = Narrator(self.search, _find_places(scenario.code))
+
+    def find(self) -> dict[str, Finding]:
+        """Ask the graph each outcome."""
+        words = {n: place for place, (n, _) in enumerate(self._scenario.data)}
+        return {
+            outcome.name: self._graph.ask(
+                outcome.compile(words, self._scenario.labels),
+                when=outcome.when,
+            )
+            for outcome in self._scenario.outcomes
+        }
+
+    def answer(self) -> dict[str, Answer]:
+        """Answer each outcome, with its witnesses."""
+        findings = self.find()
+        settled = self._settle(findings)
+        return {
+            name: self._tell(finding, *settled[name])
+            for name, finding in findings.items()
+        }
+
+    def answer_briefly(self) -> dict[str, str]:
+        """Answer each outcome with one word."""
+        settled = self._settle(self.find())
+        return {name: answer for name, (answer, _) in settled.items()}
+
+    def _settle(
+        self, findings: Mapping[str, Finding]
+    ) -> dict[str, tuple[str, dict[str, str]]]:
+        """Turn what is not known into a word, by the readings if need be."""
+        unknown = [n for n, f in findings.items() if f.answer == UNKNOWN]
+        readings: dict[str, dict[str, str]] = {}
+        gap = self._find_unspecified()
+        if unknown and gap and not self.search.limit:
+            for reading in gap.readings:
+                readings[reading] = self._read(gap.policy, reading)
+        settled: dict[str, tuple[str, dict[str, str]]] = {}
+        for name, finding in findings.items():
+            said = {r: answers[name] for r, answers in readings.items()}
+            if finding.answer != UNKNOWN:
+                settled[name] = (finding.answer, {})
+            elif said:
+                words = set(said.values())
+                agreed = words.pop() if len(words) == 1 else UNSPECIFIED
+                settled[name] = (agreed, said)
+            else:
+                limited = self.search.limit is not None
+                settled[name] = (LIMIT if limited else NOT_MODELLED, {})
+        return settled
+
+    def _find_unspecified(self) -> Unspecified | None:
+        """Find the first word that the RFC lacks, if the run met one."""
+        for gap in self.search.gaps:
+            if isinstance(gap, Unspecified) and self._depth < _DEEPEST:
+                return gap
+        return None
+
+    def _read(self, policy: str, reading: str) -> dict[str, str]:
+        """Explore one reading of a missing word."""
+        case = _Case(
+            self._case.platform,
+            self._case.variant,
+            {**self._case.policies, policy: reading},
+            self._case.start,
+        )
+        run = _Run(self._scenario, case, self._bounds, self._depth + 1)
+        answers = run.answer_briefly()
+        self.host.consulted.update(run.host.consulted)
+        return answers
+
+    def _tell(
+        self, finding: Finding, answer: str, readings: dict[str, str]
+    ) -> Answer:
+        """Tell an answer with its witness, counter-witness and clauses."""
+        narrator = self._narrator
+        witness = counter = None
+        if finding.witness is not None:
+            witness = narrator.tell(finding.witness)
+        if finding.counter is not None:
+            counter = narrator.tell(finding.counter)
+        if finding.answer == UNKNOWN and self.search.gaps:
+            witness = self._tell_gap()
+        steps = (*(witness or ()), *(counter or ()))
+        clauses = _collect_clauses(steps) or narrator.collect_clauses()
+        return Answer(
+            answer=answer,
+            clauses=clauses,
+            witness=witness,
+            counter=counter,
+            readings=readings,
+        )
+
+    def _tell_gap(self) -> tuple[WitnessStep, ...]:
+        """Tell the way to the first gap, one of the RFC if there is one."""
+        gaps = self.search.gaps
+        silent = [
+            n for n, gap in enumerate(gaps) if isinstance(gap, Unspecified)
+        ]
+        number = silent[0] if silent else 0
+        path = self._graph.find_gap(number)
+        return self._narrator.tell_gap(path, gaps[number])
+
+
+def build_initial(
+    scenario: Scenario, start: Start, host: Platform
+) -> list[Machine]:
+    """Build the machine, and let what is pending arrive."""
+    machine = build_machine(start, scenario.code, scenario.data, host)
+    machines = [machine]
+    for event in start.pending:
+        machines = [
+            after for each in machines for after in host.arrive(each, event)
+        ]
+    return machines
+
+
+def _find_places(code: tuple[Listing, ...]) -> dict[int, str]:
+    """Find the listing of each address."""
+    return {
+        statement.address: listing.name
+        for listing in code
+        for statement in listing.statements
+    }
+
+
+def _collect_clauses(steps: tuple[WitnessStep, ...]) -> tuple[str, ...]:
+    """Collect the telling clauses of some steps, each once, in order."""
+    return tuple(
+        dict.fromkeys(s.clause for s in steps if is_telling(s.clause))
+    )

@@ -1,0 +1,6 @@
+"""The version of the semantics: part of every report's id."""
+
+from typing import Final
+
+MODEL: Final = "1.0"
+"""Changes whenever an answer may change."""

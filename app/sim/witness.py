@@ -1,0 +1,256 @@
+"""Witnesses: a path of states, told step by step."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Final
+
+from app.sim.delivery import IRQ_BASE, NMI, get_due
+from app.sim.errors import GuestFault, NotModelled, Unspecified
+from app.sim.instructions import system
+from app.sim.listing import SLOT, Statement
+from app.sim.machine import USER_CPL, CpuId, Machine
+from app.sim.observables import observe
+from app.sim.platforms import get_call_name
+from app.sim.registry import CALLS, INSTRUCTIONS, get_instruction
+from app.sim.report import WitnessStep
+from app.sim.rom import NAMES, get_slot
+from app.sim.search import DELIVERY, KINDS_PER_CPU, Search
+
+_ARRIVAL_CLAUSES: Final = {
+    "nmi": ("SDM vol. 3A, 6.7", "RFC 2.11"),
+    "mce": ("SDM vol. 3B, 15.9", "RFC 2.11"),
+    "suspend": ("RFC 2.12", "RFC 2.12"),
+    "steal": ("RFC 2.12", "RFC 2.12"),
+    "alarm": ("RFC 2.12", "RFC 2.12"),
+}
+_IRQ_CLAUSES: Final = ("SDM vol. 3A, 6.3.1", "RFC 2.5")
+_FAULTS: Final = {
+    0: "#DE",
+    1: "#DB",
+    3: "#BP",
+    4: "#OF",
+    5: "#BR",
+    6: "#UD",
+    7: "#NM",
+    8: "#DF",
+    10: "#TS",
+    11: "#NP",
+    12: "#SS",
+    13: "#GP",
+    14: "#PF",
+    16: "#MF",
+    17: "#AC",
+}
+
+
+class Narrator:
+    """Tells the paths of one search.
+
+    Parameters
+    ----------
+    search
+        The search whose states the paths are made of.
+    places
+        The listing in which each statement stands, by address.
+    """
+
+    def __init__(self, search: Search, places: Mapping[int, str]) -> None:
+        self._search = search
+        self._places = places
+
+    def tell(self, path: tuple[int, ...]) -> tuple[WitnessStep, ...]:
+        """Tell a path of states."""
+        return tuple(
+            self._tell_edge(state, following)
+            for state, following in pairwise(path)
+        )
+
+    def tell_gap(
+        self, path: tuple[int, ...], gap: Unspecified | NotModelled
+    ) -> tuple[WitnessStep, ...]:
+        """Tell a path that ends in a gap, with the step that ends there."""
+        machine = self._search.get_machine(path[-1])
+        at, text, line, clause = self._describe(machine, 0)
+        if isinstance(gap, Unspecified):
+            clause = gap.section
+        last = WitnessStep(
+            cpu=0,
+            at=at,
+            text=text,
+            clause=clause,
+            kind="step",
+            lane=self._get_lane(machine, 0),
+            line=line,
+            changes={},
+        )
+        return (*self.tell(path), last)
+
+    def collect_clauses(self) -> tuple[str, ...]:
+        """Collect the clauses that decided, of calls and system code."""
+        clauses: dict[str, None] = {}
+        search = self._search
+        for number, moves in enumerate(search.moves):
+            machine = search.machines[number]
+            for kind, _ in moves or ():
+                cpu, part = divmod(kind, KINDS_PER_CPU)
+                if part == DELIVERY:
+                    due = get_due(machine, cpu)
+                    clause = due.clause if due else ""
+                else:
+                    clause = self._describe(machine, cpu)[3]
+                clauses[clause] = None
+        for place, event in enumerate(search.events):
+            if search.has_arrived(place):
+                clauses[self._get_arrival_clause(event.name)] = None
+        return tuple(sorted(c for c in clauses if is_telling(c)))
+
+    def _tell_edge(self, state: int, following: int) -> WitnessStep:
+        """Tell one transition."""
+        search = self._search
+        before = search.get_machine(state)
+        after = search.get_machine(following)
+        begin, end = search.offsets[state], search.offsets[state + 1]
+        edge = search.targets.index(following, begin, end)
+        kind = search.kinds[edge]
+        changes = _compare(observe(before), observe(after))
+        if kind >= search.first_event:
+            event = search.events[kind - search.first_event].name
+            return WitnessStep(
+                cpu=0,
+                at=self._describe(before, 0)[0],
+                text=_tell_arrival(event),
+                clause=self._get_arrival_clause(event),
+                kind="arrival",
+                lane="hardware",
+                line=None,
+                changes=changes,
+            )
+        cpu, part = divmod(kind, KINDS_PER_CPU)
+        at, text, line, clause = self._describe(before, cpu)
+        if part == DELIVERY:
+            return self._tell_delivery(before, cpu, at, changes)
+        step = self._search.platform.step(before, cpu)
+        if step.fault is not None:
+            text = f"{text}: {_name_fault(step.fault)}"
+        return WitnessStep(
+            cpu=cpu,
+            at=at,
+            text=text,
+            clause=clause,
+            kind="step",
+            lane=step.lane,
+            line=line,
+            changes=changes,
+        )
+
+    def _tell_delivery(
+        self,
+        machine: Machine,
+        cpu: CpuId,
+        at: str,
+        changes: Mapping[str, tuple[int | None, int | None]],
+    ) -> WitnessStep:
+        """Tell the delivery of what is due."""
+        due = get_due(machine, cpu)
+        assert due is not None  # noqa: S101 - the search found it so
+        host = self._search.platform
+        virtual = host.has_hypervisor and machine.vcpus[cpu].paravirtual
+        return WitnessStep(
+            cpu=cpu,
+            at=at,
+            text=f"delivery of {_name_vector(due.vector)}",
+            clause=due.clause,
+            kind="delivery",
+            lane="hypervisor" if virtual else "hardware",
+            line=None,
+            changes=changes,
+        )
+
+    def _describe(
+        self, machine: Machine, cpu: CpuId
+    ) -> tuple[str, str, tuple[str, int] | None, str]:
+        """Describe where a processor stands: place, text, line, clause."""
+        eip = machine.vcpus[cpu].eip
+        try:
+            code = self._search.platform.fetch(machine, cpu)
+        except NotModelled:
+            return f"{eip:#x}", "outside the listings", None, ""
+        if code is None:
+            name = NAMES.get(get_slot(eip), "an unused slot")
+            clause = CALLS[name].clause if name in CALLS else ""
+            return f"ROM+{eip & 0xFFF:#x}", f"ROM code of {name}", None, clause
+        statement = code.statement
+        listing = self._places.get(statement.address // SLOT * SLOT, "")
+        line = (listing, statement.line)
+        return statement.at, statement.text, line, _get_clause(statement)
+
+    def _get_lane(self, machine: Machine, cpu: CpuId) -> str:
+        """Name the lane of a step that could not be carried out."""
+        user = machine.vcpus[cpu].cpl == USER_CPL
+        return "user" if user else "kernel"
+
+    def _get_arrival_clause(self, event: str) -> str:
+        """Name the clause of an arrival, on hardware or with a hypervisor."""
+        clauses = _ARRIVAL_CLAUSES.get(event, _IRQ_CLAUSES)
+        return clauses[self._search.platform.has_hypervisor]
+
+
+_SYSTEM_CLAUSES: Final = frozenset(
+    spec.clause
+    for spec in INSTRUCTIONS.values()
+    if spec.module == system.__name__
+)
+
+
+def is_telling(clause: str) -> bool:
+    """Whether a clause says more than what an integer instruction does."""
+    return clause.startswith(("RFC", "SDM vol. 3")) or (
+        clause in _SYSTEM_CLAUSES
+    )
+
+
+def _get_clause(statement: Statement) -> str:
+    """Name the clause of a statement; none for one that is not modelled."""
+    name = get_call_name(statement)
+    if name:
+        return CALLS[name].clause if name in CALLS else ""
+    try:
+        return get_instruction(statement).clause
+    except NotModelled:
+        return ""
+
+
+def _compare(
+    before: Mapping[str, int], after: Mapping[str, int]
+) -> dict[str, tuple[int | None, int | None]]:
+    """Compare two observed states."""
+    return {
+        name: (before.get(name), after.get(name))
+        for name in {**before, **after}
+        if before.get(name) != after.get(name)
+    }
+
+
+def _tell_arrival(event: str) -> str:
+    """Tell an arrival in words."""
+    told = {
+        "suspend": "suspended and resumed",
+        "steal": "the processor is taken away for a while",
+        "alarm": "time passes until an alarm expires",
+    }
+    return told.get(event, f"arrival of {event}")
+
+
+def _name_vector(vector: int) -> str:
+    """Name what is delivered by its event."""
+    if vector >= IRQ_BASE:
+        return f"irq{vector - IRQ_BASE}"
+    return "nmi" if vector == NMI else "mce"
+
+
+def _name_fault(fault: GuestFault) -> str:
+    """Name an exception as the SDM does."""
+    name = _FAULTS.get(fault.vector, f"vector {fault.vector}")
+    if fault.error_code is None:
+        return name
+    return f"{name}({fault.error_code:#x})"
