@@ -8,8 +8,9 @@
 From loosest to tightest: ``or``, ``and``, ``not``, one comparison (``==``
 ``!=`` ``<`` ``<=`` ``>`` ``>=``), then numbers, names and parentheses. A name
 is an observable of the machine or a data word; ``pending irq0`` asks for one
-event, ``at idle`` whether the next instruction is the one at that label. All
-values are unsigned; ``-1`` is 0xffffffff. A value is true if it is not 0.
+event, ``msr 0x10`` for a register of that number, ``at idle`` whether the
+next instruction is the one at that label. All values are unsigned; ``-1`` is
+0xffffffff. A value is true if it is not 0.
 """
 
 import operator
@@ -116,7 +117,7 @@ _TOKEN: Final = re.compile(
     r"|(?P<blank>[ \t\r\n]+)"
 )
 _NUMBER: Final = re.compile(r"-?(0x[0-9a-fA-F]{1,16}|0|[1-9][0-9]{0,19})")
-_WORDS: Final = ("and", "or", "not", "at", "pending")
+OPERATORS: Final = ("and", "or", "not", "at", "pending", "msr")
 _LARGEST: Final = (1 << 64) - 1
 _SMALLEST: Final = -(1 << 31)
 _MODULUS: Final = 1 << 32
@@ -223,11 +224,16 @@ class _Parser:
             _require(label, self.vocabulary.labels, "a label of a listing")
             return At(label.text)
         if token.text == "pending":
-            if self.next.kind != "name" or self.next.text in _WORDS:
+            if self.next.kind != "name" or self.next.text in OPERATORS:
                 return Name("pending")
             event = self.take()
             _require(event, self.vocabulary.events, "an event")
             return Name(f"pending {event.text}")
+        if token.text == "msr":
+            index = self.take()
+            if index.kind != "number" or index.text.startswith("-"):
+                _refuse(index, "the number of an MSR")
+            return Name(f"msr {_read_number(index):#x}")
         _require(token, self.vocabulary.values, "an observable or data word")
         return Name(token.text)
 

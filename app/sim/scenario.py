@@ -26,6 +26,7 @@ from app.sim.listing import (
 )
 from app.sim.observables import OBSERVABLES
 from app.sim.outcome import (
+    OPERATORS,
     Expression,
     OutcomeError,
     Predicate,
@@ -203,7 +204,7 @@ def _read_data(table: Table) -> tuple[tuple[str, int], ...]:
     table.limit("data words", MAXIMUM_WORDS)
     for name in table.values:
         fault = find_name_fault(name)
-        if not fault and (name in OBSERVABLES or name in ("at", "pending")):
+        if not fault and (name in OBSERVABLES or name in OPERATORS):
             fault = "a name that outcomes do not use for something else"
         if fault:
             line, column = table.document.locate_key((*table.path, name))
