@@ -1,8 +1,8 @@
 """Sections: a document's headings, the text below each, and who points there.
 
 The document is Markdown. A section is a heading and what follows up to the
-next one; its blocks get ids (`apic-calls.p2`, `apic-calls.item6`) that remarks point
-to.
+next one; its blocks get ids (`apic-calls.p2`, `apic-calls.item6`) that
+remarks point to.
 """
 
 import re
@@ -20,7 +20,7 @@ WHOLE_DOCUMENT = "whole document"
 PARAGRAPHS = ("paragraph_open", "fence", "code_block")
 
 _NUMBER = re.compile(r"(\d+(?:\.\d+)*)\)?\s+(.+)")
-_APPENDIX = re.compile(r"(Appendix [A-Z])\s+[-–]\s+(.+)")
+_APPENDIX = re.compile(r"(Appendix [A-Z])\s+[-\u2013]\s+(.+)")
 _PATCH = re.compile(r"\(?(patch \d+/\d+)\)?")
 _ITEMS = re.compile(r",\s+(items?\s+\d+(?:(?:,| and|, and)\s+\d+)*)$")
 
@@ -52,7 +52,7 @@ class Pointer(NamedTuple):
 
 
 class _Heading(NamedTuple):
-    index: int  # of its token
+    token: int  # its place among the tokens
     line: int
     level: int
     number: str
@@ -83,7 +83,7 @@ def parse_sections(text: str) -> list[ParsedSection]:
     sections = []
     for position, heading in enumerate(headings):
         following = headings[position + 1 : position + 2]
-        last = following[0].index if following else len(tokens)
+        last = following[0].token if following else len(tokens)
         while parents and headings[parents[-1]].level >= heading.level:
             parents.pop()
         anchor = _make_anchor(heading, anchors)
@@ -97,7 +97,7 @@ def parse_sections(text: str) -> list[ParsedSection]:
                 anchor=anchor,
                 start=offsets[heading.line],
                 end=offsets[following[0].line] if following else len(text),
-                html=_render(tokens[heading.index + 3 : last], anchor),
+                html=_render(tokens[heading.token + 3 : last], anchor),
             )
         )
         parents.append(position)
