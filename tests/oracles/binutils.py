@@ -49,6 +49,13 @@ def link(
     return linked, labels
 
 
+def read_image(linked: Path) -> bytes:
+    """Return the bytes of a linked file as they lie in memory."""
+    image = linked.with_name("image.bin")
+    run(["objcopy", "-O", "binary", str(linked), str(image)])
+    return image.read_bytes()
+
+
 def mark(name: str, text: str) -> str:
     """Put a label of its own before each statement of a listing.
 

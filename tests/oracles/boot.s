@@ -19,38 +19,38 @@
         .globl boot
 boot:   cli
         mov esp, offset boot_stack
-        mov eax, offset page_directory
+        mov eax, offset boot_page_directory
         mov cr3, eax
         mov eax, 0x10           # PSE
         mov cr4, eax
         mov eax, cr0
         or eax, 0x80000000
         mov cr0, eax
-        lgdt [gdt_pointer]
+        lgdt [boot_gdt_pointer]
         push 0x60
-        push offset reload
+        push offset boot_reload
         retf
-reload:
+boot_reload:
         mov eax, 0x68
         mov ss, eax
         mov eax, 0x7b
         mov ds, eax
         mov es, eax
-        mov eax, offset tss
-        mov word ptr [gdt + 0x82], ax
+        mov eax, offset boot_tss
+        mov word ptr [boot_gdt + 0x82], ax
         shr eax, 16
-        mov byte ptr [gdt + 0x84], al
+        mov byte ptr [boot_gdt + 0x84], al
         mov eax, 0x80
         ltr ax
         mov ecx, 256
         xor ebx, ebx
-fill:   mov eax, offset unexpected
+boot_fill:   mov eax, offset boot_unexpected
         mov edi, 0x8e00
-        call set_gate
+        call boot_set_gate
         inc ebx
-        loop fill
-        call set_gates
-        lidt [idt_pointer]
+        loop boot_fill
+        call boot_set_gates
+        lidt [boot_idt_pointer]
         mov al, 0xff            # mask both interrupt controllers
         out 0x21, al
         out 0xa1, al
@@ -66,35 +66,35 @@ fill:   mov eax, offset unexpected
         wrmsr
         mov eax, case_pending
         test eax, eax
-        jz no_irq
+        jz boot_no_irq
         or eax, 0x44000         # self, fixed, assert
         mov dword ptr [APIC + 0x300], eax
-no_irq: mov eax, case_timer
+boot_no_irq: mov eax, case_timer
         test eax, eax
-        jz no_tick
+        jz boot_no_tick
         or eax, case_periodic
         mov dword ptr [APIC + 0x320], eax
         mov dword ptr [APIC + 0x380], case_ticks
-no_tick:
+boot_no_tick:
         mov eax, case_user
         test eax, eax
-        jnz outer
+        jnz boot_outer
         mov esp, offset kernel_stack
         push case_flags
         push 0x60
         push offset case_entry
-        jmp enter
-outer:  mov esp, offset kernel_stack
+        jmp boot_enter
+boot_outer:  mov esp, offset kernel_stack
         push 0x7b
         push offset user_stack
         push case_flags
         push 0x73
         push offset case_entry
-enter:  mov eax, case_nmi
+boot_enter:  mov eax, case_nmi
         test eax, eax
-        jz leave
+        jz boot_leave
         mov dword ptr [APIC + 0x300], 0x44400
-leave:  xor eax, eax
+boot_leave:  xor eax, eax
         xor ebx, ebx
         xor ecx, ecx
         xor edx, edx
@@ -104,14 +104,14 @@ leave:  xor eax, eax
         iretd
 
 # Gate ebx leads to eax with the access word edi.
-set_gate:
+boot_set_gate:
         mov edx, eax
         and edx, 0xffff
         or edx, 0x600000
-        mov dword ptr [idt + ebx*8], edx
+        mov dword ptr [boot_idt + ebx*8], edx
         and eax, 0xffff0000
         or eax, edi
-        mov dword ptr [idt + ebx*8 + 4], eax
+        mov dword ptr [boot_idt + ebx*8 + 4], eax
         ret
 
 # The data words go out by the debug port, then the machine ends.
@@ -119,16 +119,16 @@ set_gate:
 report: mov esi, 0xc0400000
         mov ecx, 4 * case_words
         mov dx, DEBUG_PORT
-        jecxz over
-send:   mov al, byte ptr [esi]
+        jecxz boot_over
+boot_send:   mov al, byte ptr [esi]
         out dx, al
         inc esi
-        loop send
-over:   mov dx, EXIT_PORT
+        loop boot_send
+boot_over:   mov dx, EXIT_PORT
         mov eax, 0x10
         out dx, eax
         hlt
-unexpected:
+boot_unexpected:
         mov dx, EXIT_PORT
         mov eax, 0x20
         out dx, eax
@@ -142,11 +142,11 @@ sample: push eax
         mov ecx, 4
         mov eax, [esp + 12]
         mov dx, DEBUG_PORT
-shift:  out dx, al
+boot_shift:  out dx, al
         shr eax, 8
-        loop shift
-        dec dword ptr [samples]
-        jz over
+        loop boot_shift
+        dec dword ptr [boot_samples]
+        jz boot_over
         mov dword ptr [APIC + 0xb0], 0
         pop edx
         pop ecx
@@ -154,23 +154,23 @@ shift:  out dx, al
         iretd
 
         .balign 16
-samples:
+boot_samples:
         .long case_words
-gdt:    .fill 12, 8, 0
+boot_gdt:    .fill 12, 8, 0
         .quad 0x00cf9b000000ffff
         .quad 0x00cf93000000ffff
         .quad 0x00cffb000000ffff
         .quad 0x00cff3000000ffff
         .quad 0x0000890000000067        # the TSS, whose base boot fills in
-gdt_pointer:
+boot_gdt_pointer:
         .word 17 * 8 - 1
-        .long gdt
-idt_pointer:
+        .long boot_gdt
+boot_idt_pointer:
         .word 256 * 8 - 1
-        .long idt
+        .long boot_idt
         .section .tables, "aw"
         .balign 4096
-page_directory:
+boot_page_directory:
         .long 0x83
         .fill 31, 4, 0
         .long 0x01800087        # user code
@@ -181,8 +181,8 @@ page_directory:
         .fill 249, 4, 0
         .long 0xfec00093        # 0xfec00000: the local APIC
         .fill 4, 4, 0
-idt:    .fill 256, 8, 0
-tss:    .long 0, kernel_stack, 0x68
+boot_idt:    .fill 256, 8, 0
+boot_tss:    .long 0, kernel_stack, 0x68
         .fill 23, 4, 0
         .fill 256, 4, 0
 boot_stack:

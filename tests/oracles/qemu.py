@@ -45,8 +45,9 @@ class Case:
     """Listings with a first state, as both QEMU and the simulator take it.
 
     ``pending`` has arrived at the start, ``timer`` arrives some time later.
-    A listing ends by a jump to ``finish``. ``nmi_again`` raises another NMI
-    as soon as the first handler has been entered.
+    A listing ends by a jump to ``finish``. ``enters_user`` starts in the
+    user's listing, at CPL 3. ``nmi_again`` raises another NMI as soon as the
+    first handler has been entered.
     """
 
     kernel: str
@@ -56,6 +57,7 @@ class Case:
     pending: str | None = None
     timer: str | None = None
     interrupts: bool = False
+    enters_user: bool = False
     nmi_again: bool = False
 
 
@@ -91,8 +93,8 @@ def _build_source(case: Case, *, sampled: bool) -> str:
         "case_timer": _get_vector(case.timer),
         "case_ticks": 20_000 if sampled else 20_000_000,
         "case_periodic": 0x2_0000 if sampled else 0,
-        "case_entry": "user_entry" if case.user else "kernel_entry",
-        "case_user": int(case.user is not None),
+        "case_entry": "user_entry" if case.enters_user else "kernel_entry",
+        "case_user": int(case.enters_user),
         "case_flags": flags,
         "kernel_stack": KERNEL_STACK_TOP,
         "user_stack": USER_STACK_TOP,
@@ -104,7 +106,7 @@ def _build_source(case: Case, *, sampled: bool) -> str:
             *(f".set {name}, {value}" for name, value in numbers.items()),
             (HERE / "boot.s").read_text(encoding="ascii"),
             '.section .boot, "awx"',
-            f"set_gates:\n{gates}ret",
+            f"boot_set_gates:\n{gates}ret",
             '.section .kernel, "awx"',
             f"kernel_entry:\n{mark('kernel', case.kernel)}",
             "finish: jmp report",
@@ -133,7 +135,7 @@ def _build_gate(name: str, target: str) -> str:
     access |= _OPEN_GATE if name in _OPEN else 0
     return (
         f"mov ebx, {VECTORS[name]}\nmov eax, offset {target}\n"
-        f"mov edi, {access}\ncall set_gate\n"
+        f"mov edi, {access}\ncall boot_set_gate\n"
     )
 
 
