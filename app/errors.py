@@ -5,7 +5,9 @@ ReviewError
 ├── ConflictError      409
 ├── ForbiddenError     403
 ├── SignInError        401
-├── BusyError          503
+├── WaitError          later
+│   ├── ThrottleError  429
+│   └── BusyError      503
 └── InvalidError       422
     └── CorpusError    a file of facts is wrong
 """
@@ -39,11 +41,11 @@ class SignInError(ReviewError):
 
 
 class WaitError(ReviewError):
-    """Base of what is refused now and may be asked again later."""
+    """Base of what is refused now and may be asked after some seconds."""
 
-    def __init__(self, message: str, *, seconds: int) -> None:
+    def __init__(self, message: str, *, retry_after: int) -> None:
         super().__init__(message)
-        self.seconds = seconds
+        self.retry_after = retry_after
 
 
 class ThrottleError(WaitError):

@@ -1,8 +1,10 @@
-"""Who asks: the session cookie, and what a role may do."""
+"""Who asks: the session cookie or a bearer token, and what a role may do."""
 
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.orm import Session
 
 from app.db import SessionDep
 from app.errors import ForbiddenError, SignInError
@@ -12,11 +14,36 @@ from app.services.reviewers import Visitor
 
 SESSION_COOKIE = "vmi_review_session"
 
+Bearer = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Depends(
+        HTTPBearer(
+            auto_error=False,
+            description="A token made by `vmi-review token create NAME`.",
+        )
+    ),
+]
 
-def get_visitor(request: Request, session: SessionDep) -> Visitor | None:
-    """Return the signed-in reviewer, or None for a reader without name."""
+
+def find_cookie_holder(request: Request, session: Session) -> Visitor | None:
+    """Return the reviewer whose session cookie was sent, if it is good."""
     secret = request.cookies.get(SESSION_COOKIE)
     return reviewers.find_signed_in(session, secret) if secret else None
+
+
+def get_visitor(
+    request: Request, session: SessionDep, bearer: Bearer
+) -> Visitor | None:
+    """Return who asks, or None for a reader without name.
+
+    A token that is not good is refused, and never taken for no token.
+    """
+    if bearer is None:
+        return find_cookie_holder(request, session)
+    visitor = reviewers.find_token_holder(session, bearer.credentials)
+    if visitor is None:
+        raise SignInError("this token is unknown or was revoked")
+    return visitor
 
 
 CurrentReviewer = Annotated[Visitor | None, Depends(get_visitor)]

@@ -4,11 +4,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.staticfiles import StaticFiles
 
 from app.config import ROOT, Settings
 from app.db import Database
+from app.middleware import GuardMiddleware, RequestMiddleware
 from app.routes import ROUTERS
+from app.routes.errors import add_error_handlers
+from app.services.passwords import Passwords
+
+COMPRESSED_FROM = 500
+COMPRESSION = 5
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -25,7 +32,17 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="vmi-review", lifespan=lifespan)
     app.state.settings = settings
     app.state.database = Database(settings.get_database_url())
+    app.state.passwords = Passwords()
+    add_error_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=ROOT / "static"), name="static")
+    # the last added is the outermost
+    app.add_middleware(
+        GZipMiddleware,
+        minimum_size=COMPRESSED_FROM,
+        compresslevel=COMPRESSION,
+    )
+    app.add_middleware(GuardMiddleware, base_url=settings.base_url)
+    app.add_middleware(RequestMiddleware, secure=settings.secure_cookies)
     return app

@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter
 
-from app.routes import health, log
+from app.routes import health, log, sign_in
 
 ROUTERS: tuple[APIRouter, ...] = (
     log.api,
     health.router,
+    sign_in.router,
 )

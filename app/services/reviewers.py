@@ -1,16 +1,31 @@
-"""Accounts: who somebody is and what their role allows."""
+"""Accounts: who somebody is, what their role allows, how they prove it.
+
+Secrets (cookies, links, tokens) are random and stored as digests only.
+Passwords are hashed by `app.services.passwords` before a transaction is
+opened; this module stores what comes out.
+"""
 
 import hashlib
+import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import select
+import structlog
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from app.models import Reviewer, Role, SignIn
+from app.errors import ConflictError, Fault, InvalidError, NotFoundError
+from app.models import Reviewer, Role, SignIn, SignInLink, Token
+from app.services.entries import append_entry, take_turn
 
 ROLE_ORDER = tuple(Role)
+SECRET_BYTES = 32
+NAME_LENGTH = 60
+PROGRAM = "program"
+ADMINISTRATOR = "administrator"
+logger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +47,16 @@ class Visitor:
         return ROLE_ORDER.index(self.role) >= ROLE_ORDER.index(role)
 
 
+class Account(NamedTuple):
+    """What a sign-in by password needs to know."""
+
+    id: int
+    password_hash: str | None
+
+
 def compute_digest(secret: str) -> str:
     """Return what is stored of a secret: its SHA-256."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
 
 
 def find_signed_in(session: Session, secret: str) -> Visitor | None:
@@ -55,3 +77,296 @@ def find_signed_in(session: Session, secret: str) -> Visitor | None:
     if row is None or row[0] is None:
         return None
     return Visitor(row[0], row[1], row[2], row[3])
+
+
+def find_token_holder(session: Session, secret: str) -> Visitor | None:
+    """Return whose token this is, if it was not revoked."""
+    row = session.execute(
+        select(
+            col(Reviewer.id),
+            col(Reviewer.name),
+            col(Reviewer.display_name),
+            col(Reviewer.role),
+        )
+        .join(Token, col(Token.reviewer_id) == col(Reviewer.id))
+        .where(
+            col(Token.digest) == compute_digest(secret),
+            col(Token.revoked_at).is_(None),
+        )
+    ).first()
+    if row is None or row[0] is None:
+        return None
+    return Visitor(row[0], row[1], row[2], row[3])
+
+
+def find_account(session: Session, name: str) -> Account | None:
+    """Return the account that is called `name`."""
+    row = session.execute(
+        select(col(Reviewer.id), col(Reviewer.password_hash)).where(
+            col(Reviewer.name) == name
+        )
+    ).first()
+    if row is None or row[0] is None:
+        return None
+    return Account(row[0], row[1])
+
+
+def add_reviewer(
+    session: Session,
+    name: str,
+    role: Role,
+    *,
+    password_hash: str | None = None,
+    actor: str = PROGRAM,
+) -> Reviewer:
+    """Add an account; without a password it signs in by links only."""
+    require_name(name)
+    take_turn(session)
+    if find_account(session, name) is not None:
+        raise ConflictError(f"a reviewer is already called {name!r}")
+    reviewer = Reviewer(
+        name=name,
+        display_name=name,
+        role=role,
+        password_hash=password_hash,
+        created_at=datetime.now(UTC),
+    )
+    session.add(reviewer)
+    session.flush()
+    append_entry(
+        session,
+        actor,
+        "reviewer.added",
+        f"reviewer:{name}",
+        {"role": str(role), "password": password_hash is not None},
+    )
+    logger.info("reviewer_added", name=name, role=str(role))
+    return reviewer
+
+
+def require_name(name: str) -> None:
+    """Refuse a name that cannot be typed, read or linked."""
+    good = 0 < len(name) <= NAME_LENGTH and all(
+        character.isalnum() or character in "-_." for character in name
+    )
+    if not good:
+        raise InvalidError(
+            f"a name has 1 to {NAME_LENGTH} letters, digits, - _ or .",
+            Fault("/name", "expected letters, digits, - _ or ."),
+        )
+
+
+def set_password(
+    session: Session, name: str, password_hash: str, *, actor: str = PROGRAM
+) -> None:
+    """Give an account another password and end all its sign-ins."""
+    account = require_account(session, name)
+    session.execute(
+        update(Reviewer)
+        .where(col(Reviewer.id) == account.id)
+        .values(password_hash=password_hash)
+    )
+    session.execute(
+        delete(SignIn).where(col(SignIn.reviewer_id) == account.id)
+    )
+    append_entry(
+        session, actor, "reviewer.password_set", f"reviewer:{name}", {}
+    )
+
+
+def require_account(session: Session, name: str) -> Account:
+    """Return the account that is called `name`, or refuse."""
+    account = find_account(session, name)
+    if account is None:
+        raise NotFoundError("reviewer", name)
+    return account
+
+
+def create_link(
+    session: Session, name: str, *, hours: int, actor: str = PROGRAM
+) -> str:
+    """Return the secret of a new link that signs `name` in once.
+
+    Links made before that nobody used are good no longer.
+    """
+    account = require_account(session, name)
+    now = datetime.now(UTC)
+    session.execute(
+        delete(SignInLink).where(
+            col(SignInLink.reviewer_id) == account.id,
+            col(SignInLink.used_at).is_(None),
+        )
+    )
+    secret = secrets.token_urlsafe(SECRET_BYTES)
+    link = SignInLink(
+        reviewer_id=account.id,
+        digest=compute_digest(secret),
+        created_at=now,
+        expires_at=now + timedelta(hours=hours),
+    )
+    session.add(link)
+    session.flush()
+    append_entry(
+        session, actor, "link.created", f"reviewer:{name}", {"hours": hours}
+    )
+    return secret
+
+
+def find_link_holder(session: Session, secret: str) -> Visitor | None:
+    """Return whom a link would sign in, if it is still good."""
+    row = session.execute(
+        select(
+            col(Reviewer.id),
+            col(Reviewer.name),
+            col(Reviewer.display_name),
+            col(Reviewer.role),
+        )
+        .join(SignInLink, col(SignInLink.reviewer_id) == col(Reviewer.id))
+        .where(
+            col(SignInLink.digest) == compute_digest(secret),
+            col(SignInLink.used_at).is_(None),
+            col(SignInLink.expires_at) > datetime.now(UTC),
+        )
+    ).first()
+    if row is None or row[0] is None:
+        return None
+    return Visitor(row[0], row[1], row[2], row[3])
+
+
+def use_link(session: Session, secret: str) -> Visitor:
+    """Use a link up and return whom it signs in, or refuse it."""
+    visitor = find_link_holder(session, secret)
+    # the condition decides between two who use it at once
+    used = session.execute(
+        update(SignInLink)
+        .where(
+            col(SignInLink.digest) == compute_digest(secret),
+            col(SignInLink.used_at).is_(None),
+        )
+        .values(used_at=datetime.now(UTC))
+        .returning(col(SignInLink.id))
+    ).first()
+    if visitor is None or used is None:
+        raise NotFoundError("sign-in link", f"{secret[:4]}…")
+    return visitor
+
+
+def sign_in(
+    session: Session, reviewer_id: int, *, days: int, means: str
+) -> str:
+    """Return the secret of a new session; `means` is how they proved it."""
+    now = datetime.now(UTC)
+    session.execute(delete(SignIn).where(col(SignIn.expires_at) <= now))
+    name = session.execute(
+        select(col(Reviewer.name)).where(col(Reviewer.id) == reviewer_id)
+    ).scalar_one()
+    secret = secrets.token_urlsafe(SECRET_BYTES)
+    row = SignIn(
+        reviewer_id=reviewer_id,
+        digest=compute_digest(secret),
+        created_at=now,
+        expires_at=now + timedelta(days=days),
+    )
+    session.add(row)
+    session.flush()
+    append_entry(
+        session,
+        f"reviewer:{name}",
+        "reviewer.signed_in",
+        f"reviewer:{name}",
+        {"means": means},
+    )
+    logger.info("reviewer_signed_in", name=name, means=means)
+    return secret
+
+
+def sign_out(session: Session, secret: str) -> None:
+    """End the session of this secret, if there is one."""
+    visitor = find_signed_in(session, secret)
+    session.execute(
+        delete(SignIn).where(col(SignIn.digest) == compute_digest(secret))
+    )
+    if visitor is not None:
+        append_entry(
+            session,
+            visitor.actor,
+            "reviewer.signed_out",
+            f"reviewer:{visitor.name}",
+            {},
+        )
+
+
+def create_token(
+    session: Session, name: str, label: str = "", *, actor: str = PROGRAM
+) -> str:
+    """Return the secret of a new API token of `name`."""
+    account = require_account(session, name)
+    secret = secrets.token_urlsafe(SECRET_BYTES)
+    token = Token(
+        reviewer_id=account.id,
+        name=label or "token",
+        digest=compute_digest(secret),
+        created_at=datetime.now(UTC),
+    )
+    session.add(token)
+    session.flush()
+    append_entry(
+        session,
+        actor,
+        "token.created",
+        f"reviewer:{name}",
+        {"token": token.name, "id": token.id},
+    )
+    return secret
+
+
+def revoke_token(
+    session: Session, secret: str, *, actor: str = PROGRAM
+) -> None:
+    """Make a token useless from now on."""
+    row = session.execute(
+        update(Token)
+        .where(
+            col(Token.digest) == compute_digest(secret),
+            col(Token.revoked_at).is_(None),
+        )
+        .values(revoked_at=datetime.now(UTC))
+        .returning(col(Token.id), col(Token.name))
+    ).first()
+    if row is None:
+        raise NotFoundError("token", f"{secret[:4]}…")
+    append_entry(
+        session,
+        actor,
+        "token.revoked",
+        f"token:{row[0]}",
+        {"token": row[1]},
+    )
+
+
+def ensure_administrator(session: Session, *, hours: int) -> str | None:
+    """Return the secret of the administrator's link while one is needed.
+
+    The first administrator is made on the first start. As long as no
+    administrator has a password, each start makes a new link.
+    """
+    with_password = session.execute(
+        select(func.count())
+        .select_from(Reviewer)
+        .where(
+            col(Reviewer.role) == Role.administrator,
+            col(Reviewer.password_hash).is_not(None),
+        )
+    ).scalar_one()
+    if with_password:
+        return None
+    name = session.execute(
+        select(col(Reviewer.name))
+        .where(col(Reviewer.role) == Role.administrator)
+        .order_by(col(Reviewer.id))
+        .limit(1)
+    ).scalar_one_or_none()
+    if name is None:
+        name = ADMINISTRATOR
+        add_reviewer(session, name, Role.administrator)
+    return create_link(session, name, hours=hours)

@@ -1,0 +1,165 @@
+"""What a form or an API call may send, as types that bound and refuse.
+
+All text that a stranger sends goes through `Line` (one line) or `Text`
+(Markdown and the like). Forms are read whole by `FormDep`, then checked by
+`check_form`, so that a refused form can be shown again with all that was
+typed.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Request
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import ValidationError as PydanticError
+from starlette.datastructures import FormData
+
+from app.models import Severity, ThreadKind
+
+LINE_LENGTH = 200
+TEXT_LENGTH = 40_000
+QUOTE_LENGTH = 2_000
+SLUG_LENGTH = 120
+FIELDS = 100
+KEPT_CONTROLS = "\n\t"
+LARGEST = 2**31 - 1
+
+
+def clean_text(value: str) -> str:
+    """Refuse what no text holds; make every line end a line feed."""
+    value = value.replace("\r\n", "\n").replace("\r", "\n")
+    for character in value:
+        category = unicodedata.category(character)
+        if category == "Cs":
+            raise ValueError("a lone surrogate is not text")
+        if category == "Cc" and character not in KEPT_CONTROLS:
+            raise ValueError(
+                f"the control character U+{ord(character):04X} is not text"
+            )
+    return value
+
+
+def clean_line(value: str) -> str:
+    """Refuse what no line of text holds, and fold its white space."""
+    return " ".join(clean_text(value).split())
+
+
+def require_some(value: str) -> str:
+    """Refuse a text of nothing but white space."""
+    if not value.strip():
+        raise ValueError("this must not be empty")
+    return value
+
+
+def _make_none(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Line = Annotated[
+    str, Field(max_length=LINE_LENGTH), AfterValidator(clean_line)
+]
+Text = Annotated[
+    str, Field(max_length=TEXT_LENGTH), AfterValidator(clean_text)
+]
+FilledLine = Annotated[Line, AfterValidator(require_some)]
+FilledText = Annotated[Text, AfterValidator(require_some)]
+Quote = Annotated[
+    str, Field(max_length=QUOTE_LENGTH), AfterValidator(clean_text)
+]
+Slug = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9._-]+$", max_length=SLUG_LENGTH)
+]
+MaybeLine = Annotated[Line | None, BeforeValidator(_make_none)]
+MaybeSlug = Annotated[Slug | None, BeforeValidator(_make_none)]
+
+Typed = Mapping[str, str]
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """Return the fields as they were typed, the last of each name."""
+    form: FormData = await request.form(max_files=0, max_fields=FIELDS)
+    return {
+        name: value for name, value in form.items() if isinstance(value, str)
+    }
+
+
+FormDep = Annotated[dict[str, str], Depends(read_form)]
+FormModel = TypeVar("FormModel", bound=BaseModel)
+
+
+def check_form(
+    model: type[FormModel], typed: Typed
+) -> tuple[FormModel | None, dict[str, str]]:
+    """Return the checked form, or None and what is wrong in each field."""
+    try:
+        return model.model_validate(typed), {}
+    except PydanticError as error:
+        wrong: dict[str, str] = {}
+        for one in error.errors(include_url=False, include_input=False):
+            name = str(one["loc"][0]) if one["loc"] else ""
+            wrong.setdefault(name, describe_error(one["type"], one["msg"]))
+        return None, wrong
+
+
+def describe_error(type_: str, message: str) -> str:
+    """Return Pydantic's message as a reader may want it."""
+    if type_ == "missing":
+        return "this is required"
+    return message.removeprefix("Value error, ")
+
+
+def split_names(value: str) -> tuple[str, ...]:
+    """Return the names in a line, parted by commas or spaces, each once."""
+    return tuple(dict.fromkeys(re.split(r"[,\s]+", value.strip(" ,"))))
+
+
+class SignInForm(BaseModel):
+    """A name, its password, and where to go after."""
+
+    name: FilledLine
+    password: Annotated[str, Field(min_length=1, max_length=1024)]
+    next: Line = "/"
+
+
+class ReplyForm(BaseModel):
+    """A reply to a thread, or to one of its posts."""
+
+    text: FilledText
+    parent: MaybeSlug = None
+
+
+class ThreadForm(BaseModel):
+    """A new thread, and what it speaks of."""
+
+    title: FilledLine
+    kind: ThreadKind
+    severity: Severity
+    text: FilledText
+    calls: Line = ""
+    section: MaybeSlug = None
+    quote: Quote = ""
+    start: Annotated[
+        int | None, BeforeValidator(_make_none), Field(ge=0, le=LARGEST)
+    ] = None
+
+
+class CommentIn(BaseModel):
+    """A comment that a program sends."""
+
+    text: Annotated[
+        FilledText,
+        Field(
+            description="Markdown.",
+            examples=["An NMI can arrive **between** the two steps."],
+        ),
+    ]
+    parent: Annotated[
+        MaybeSlug,
+        Field(
+            description="The post that is answered; the thread itself if "
+            "it is left out.",
+            examples=["019ac5b2-6f2e-7c31-9c39-0c1a4ad5c7aa"],
+        ),
+    ] = None

@@ -1,0 +1,226 @@
+"""What stands before every route: names, guards and headers.
+
+`RequestMiddleware` is the outermost: it names the request, adds the security
+headers and answers what nobody caught. `GuardMiddleware` refuses cross-site
+writes, bodies without end and addresses that hold no text. Both are plain
+ASGI, for every request pays for them.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import structlog
+import uuid_utils
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.db import SAFE_METHODS
+from app.identity import SESSION_COOKIE
+from app.routes.errors import Problem, answer, answer_failure
+
+BODY_LIMIT = 1024 * 1024
+LENGTH_DIGITS = 18
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+CONTENT_POLICY = (
+    "default-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'; object-src 'none'"
+)
+SECURITY_HEADERS = (
+    (b"content-security-policy", CONTENT_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    # not no-referrer: that would turn the Origin of our own forms into null
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+)
+TRANSPORT_HEADER = (
+    b"strict-transport-security",
+    b"max-age=31536000; includeSubDomains",
+)
+REVALIDATE = (b"cache-control", b"no-cache")
+FOR_EVER = (b"cache-control", b"public, max-age=31536000, immutable")
+logger = structlog.get_logger()
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+class RequestMiddleware:
+    """Names a request, adds the headers, answers what nobody caught.
+
+    Parameters
+    ----------
+    secure
+        Whether the site is reached by HTTPS only.
+    """
+
+    def __init__(self, app: ASGIApp, *, secure: bool) -> None:
+        self.app = app
+        self.headers = SECURITY_HEADERS + ((TRANSPORT_HEADER,) * secure)
+
+    async def __call__(
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        name = get_request_id(scope["headers"])
+        started = False
+
+        async def send_named(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers: RawHeaders = list(message["headers"])
+                headers.append((b"x-request-id", name))
+                headers.extend(self.headers)
+                if not has_header(headers, b"cache-control"):
+                    headers.append(get_cache_header(scope, message["status"]))
+                message["headers"] = headers
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=name.decode()):
+            try:
+                await self.app(scope, receive, send_named)
+            except Exception:
+                logger.exception(
+                    "request_failed",
+                    method=scope["method"],
+                    path=scope["path"],
+                )
+                if started:
+                    raise
+                response = await run_in_threadpool(
+                    answer_failure, Request(scope)
+                )
+                await response(scope, receive, send_named)
+
+
+def get_request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the name that a proxy gave the request, or a new one."""
+    for name, value in headers:
+        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
+            return value
+    return str(uuid_utils.uuid7()).encode()
+
+
+def has_header(headers: RawHeaders, name: bytes) -> bool:
+    """Tell whether an answer has this header."""
+    return any(key.lower() == name for key, _ in headers)
+
+
+def get_cache_header(scope: Scope, status: int) -> tuple[bytes, bytes]:
+    """Return how long an answer is good: for ever if its content names it."""
+    if (
+        status == HTTPStatus.OK
+        and scope["path"].startswith("/static/")
+        and scope["query_string"].startswith(b"v=")
+    ):
+        return FOR_EVER
+    return REVALIDATE
+
+
+class GuardMiddleware:
+    """Refuses cross-site writes, endless bodies and impossible addresses.
+
+    Parameters
+    ----------
+    base_url
+        The address that readers type, if the proxy before us hides it.
+    limit
+        Most bytes of a body.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, base_url: str = "", limit: int = BODY_LIMIT
+    ) -> None:
+        self.app = app
+        self.host = urlsplit(base_url).netloc.encode()
+        self.limit = limit
+
+    async def __call__(
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Let the request through, or answer why not."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        problem = self.find_problem(scope)
+        if problem is not None:
+            response = await run_in_threadpool(answer, Request(scope), problem)
+            await response(scope, receive, send)
+        elif scope["method"] in SAFE_METHODS:
+            await self.app(scope, receive, send)
+        else:
+            await self.app(scope, self.count(receive), send)
+
+    def find_problem(self, scope: Scope) -> Problem | None:
+        """Return why the request is refused, if it is."""
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            return Problem(
+                status=HTTPStatus.BAD_REQUEST,
+                detail="a NUL character is in the address",
+            )
+        if scope["method"] in SAFE_METHODS:
+            return None
+        headers = dict(scope["headers"])
+        if is_cross_site(headers, self.host):
+            return Problem(
+                status=HTTPStatus.FORBIDDEN,
+                detail="this was sent from another site",
+            )
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit():
+            return Problem(
+                status=HTTPStatus.BAD_REQUEST,
+                detail="Content-Length is no number",
+            )
+        if len(length) > LENGTH_DIGITS or int(length) > self.limit:
+            return get_length_problem(self.limit)
+        return None
+
+    def count(self, receive: Receive) -> Receive:
+        """Return `receive` with a bound on what it brings in all."""
+        total = 0
+
+        async def receive_counted() -> Message:
+            nonlocal total
+            message = await receive()
+            total += len(message.get("body", b""))
+            if total > self.limit:
+                problem = get_length_problem(self.limit)
+                raise HTTPException(problem.status, problem.detail)
+            return message
+
+        return receive_counted
+
+
+def get_length_problem(limit: int) -> Problem:
+    """Return the refusal of a body that is too long."""
+    return Problem(
+        status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        detail=f"at most {limit} bytes are taken",
+    )
+
+
+def is_cross_site(headers: Mapping[bytes, bytes], host: bytes) -> bool:
+    """Tell whether a write comes from another site than ours.
+
+    Browsers say so by `Sec-Fetch-Site`, older ones by `Origin`. A program
+    sends neither, and then no cookie of ours either, for only a browser
+    would add one that its user did not mean to send.
+    """
+    site = headers.get(b"sec-fetch-site")
+    if site is not None:
+        return site not in {b"same-origin", b"none"}
+    origin = headers.get(b"origin")
+    if origin is not None:
+        sent_from = urlsplit(origin.decode("latin-1")).netloc.encode("latin-1")
+        return not sent_from or sent_from not in {headers.get(b"host"), host}
+    return f"{SESSION_COOKIE}=".encode() in headers.get(b"cookie", b"")

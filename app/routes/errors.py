@@ -1,0 +1,268 @@
+"""What is refused, as problem+json (RFC 9457) or as a page.
+
+A program is whoever asks under `/api/`, or accepts JSON and no HTML. The
+status, and not a text alone, tells what happened.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import ClassVar
+from urllib.parse import quote, urlsplit
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from app.db import SAFE_METHODS, get_database
+from app.errors import (
+    BusyError,
+    ConflictError,
+    Fault,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    ReviewError,
+    SignInError,
+    ThrottleError,
+    WaitError,
+)
+from app.forms import describe_error
+from app.identity import find_cookie_holder
+from app.pages import Page, get_shell, render
+
+MEDIA_TYPE = "application/problem+json"
+STATUSES: Mapping[type[ReviewError], HTTPStatus] = {
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    ConflictError: HTTPStatus.CONFLICT,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
+    SignInError: HTTPStatus.UNAUTHORIZED,
+    ThrottleError: HTTPStatus.TOO_MANY_REQUESTS,
+    BusyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    InvalidError: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+logger = structlog.get_logger()
+
+Item = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One refusal: `errors` name each refused part by its place."""
+
+    status: int
+    detail: str
+    errors: Sequence[Item] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """Return what the status means."""
+        return HTTPStatus(self.status).phrase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorPage(Page):
+    """The page of a refusal; `back` is where one was."""
+
+    template: ClassVar[str] = "errors/show.html"
+    status: int
+    detail: str
+    problems: Sequence[tuple[str, str]]
+    back: str
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Let the application answer what routes and services raise."""
+    app.add_exception_handler(ReviewError, show_refusal)
+    app.add_exception_handler(HTTPException, show_http_error)
+    app.add_exception_handler(RequestValidationError, show_invalid_request)
+
+
+def show_refusal(request: Request, error: Exception) -> Response:
+    """Answer what a service raised."""
+    status = next(
+        STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES
+    )
+    headers = {}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, WaitError):
+        headers["Retry-After"] = str(error.retry_after)
+    faults = error.faults if isinstance(error, InvalidError) else ()
+    problem = Problem(
+        status=status,
+        detail=str(error),
+        errors=[describe_fault(fault) for fault in faults],
+        headers=headers,
+    )
+    return answer(request, problem)
+
+
+def describe_fault(fault: Fault) -> Item:
+    """Return a fault as JSON, with whatever else its class tells."""
+    told = dataclasses.asdict(fault)
+    item = {"pointer": told.pop("pointer"), "detail": told.pop("message")}
+    return item | {k: v for k, v in told.items() if v is not None}
+
+
+def show_http_error(request: Request, error: Exception) -> Response:
+    """Answer what the framework refused: no such page, no such method."""
+    if not isinstance(error, HTTPException):
+        raise error
+    headers = dict(error.headers or {})
+    detail = error.detail
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = f"nothing is at {request.url.path}"
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(get_allowed(request))
+        detail = f"{request.method} is not one of {headers['Allow']}"
+    problem = Problem(status=error.status_code, detail=detail, headers=headers)
+    return answer(request, problem)
+
+
+def get_allowed(request: Request) -> Sequence[str]:
+    """Return the methods that some route takes at this address."""
+    asked = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+    scope = dict(request.scope)
+    found = []
+    for method in asked:
+        scope["method"] = method
+        if any(
+            route.matches(scope)[0] == Match.FULL
+            for route in request.app.routes
+        ):
+            found.append(method)
+    return found
+
+
+def show_invalid_request(request: Request, error: Exception) -> Response:
+    """Answer a request whose parts are not what the route takes."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    errors = [
+        describe_part(one["loc"], one["type"], one["msg"], one.get("ctx", {}))
+        for one in error.errors()
+    ]
+    problem = Problem(
+        status=HTTPStatus.UNPROCESSABLE_ENTITY,
+        detail="the request was not understood; `errors` says where"
+        if is_program(request)
+        else "The request was not understood.",
+        errors=errors,
+    )
+    return answer(request, problem)
+
+
+def describe_part(
+    place: Sequence[str | int],
+    type_: str,
+    message: str,
+    context: Mapping[str, object],
+) -> Item:
+    """Return one refused part: a pointer into the body, or a parameter."""
+    origin, *path = place
+    if type_ == "json_invalid":
+        return {
+            "pointer": "",
+            "detail": f"not JSON: {context.get('error')} at character "
+            f"{path[0] if path else 0}",
+        }
+    detail = describe_error(type_, message)
+    if origin == "body":
+        return {"pointer": build_pointer(path), "detail": detail}
+    return {"parameter": ".".join(map(str, path)), "detail": detail}
+
+
+def build_pointer(path: Sequence[str | int]) -> str:
+    """Return a JSON Pointer (RFC 6901)."""
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
+    return "".join(f"/{step}" for step in steps)
+
+
+def answer(request: Request, problem: Problem) -> Response:
+    """Answer with the problem, in the form that the asker understands."""
+    response = (
+        build_json(request, problem)
+        if is_program(request)
+        else build_page(request, problem)
+    )
+    response.headers.update(problem.headers)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def answer_failure(request: Request) -> Response:
+    """Answer when the program itself is at fault, whatever is broken."""
+    problem = Problem(
+        status=HTTPStatus.INTERNAL_SERVER_ERROR,
+        detail="The program failed; its log says why.",
+    )
+    try:
+        return answer(request, problem)
+    except Exception:
+        # the page needs the database, which may be what failed
+        logger.exception("error_page_failed")
+        return PlainTextResponse(problem.detail, status_code=problem.status)
+
+
+def is_program(request: Request) -> bool:
+    """Tell whether JSON is wanted rather than a page."""
+    accepted = request.headers.get("accept", "")
+    return request.url.path.startswith("/api/") or (
+        "json" in accepted and "text/html" not in accepted
+    )
+
+
+def build_json(request: Request, problem: Problem) -> Response:
+    """Return the problem as RFC 9457 writes it; ASCII takes any text."""
+    content: dict[str, object] = {
+        "type": "about:blank",
+        "title": problem.title,
+        "status": int(problem.status),
+        "detail": problem.detail,
+        "instance": request.url.path,
+    }
+    if problem.errors:
+        content["errors"] = list(problem.errors)
+    return Response(
+        json.dumps(content),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+    )
+
+
+def build_page(request: Request, problem: Problem) -> Response:
+    """Return the problem as a page."""
+    with get_database(request).read() as session:
+        shell = get_shell(session, find_cookie_holder(request, session))
+    page = ErrorPage(
+        title=problem.title,
+        status=problem.status,
+        detail=problem.detail,
+        problems=[
+            (
+                str(item.get("pointer", item.get("parameter", ""))),
+                str(item["detail"]),
+            )
+            for item in problem.errors
+        ],
+        back=quote(get_place(request), safe="/"),
+    )
+    return render(request, shell, page, status=problem.status)
+
+
+def get_place(request: Request) -> str:
+    """Return the page where the asker is, as a path of this site."""
+    url = request.url
+    if request.method not in SAFE_METHODS:
+        came = urlsplit(request.headers.get("referer", ""))
+        if came.netloc != url.netloc:
+            return "/"
+        return f"{came.path}?{came.query}" if came.query else came.path
+    return f"{url.path}?{url.query}" if url.query else url.path

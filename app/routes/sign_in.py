@@ -1,0 +1,175 @@
+"""Signing in, by password or by a link that is good once, and out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import RedirectResponse
+
+from app.config import Settings
+from app.db import DatabaseDep, SessionDep
+from app.errors import ReviewError, ThrottleError
+from app.forms import FormDep, SignInForm, check_form
+from app.identity import SESSION_COOKIE
+from app.pages import Page, Shell, ShellDep, get_shell, render
+from app.services import reviewers
+from app.services.passwords import Passwords
+
+router = APIRouter(include_in_schema=False)
+
+DAY_SECONDS = 86_400
+SECRET_LENGTH = 200
+
+Secret = Annotated[str, Path(max_length=SECRET_LENGTH)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInPage(Page):
+    """The form that asks for a name and a password."""
+
+    template: ClassVar[str] = "sign_in/show.html"
+    title: str = "Sign in"
+    name: str = ""
+    next: str = "/"
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkPage(Page):
+    """The button that uses a link up; `name` is None if it is good no more."""
+
+    template: ClassVar[str] = "sign_in/link.html"
+    title: str = "Sign in by link"
+    name: str | None
+
+
+@router.get("/sign-in")
+def new_sign_in(
+    request: Request,
+    shell: ShellDep,
+    next: str = "/",  # noqa: A002 - the word in the address
+) -> Response:
+    """Show the sign-in form."""
+    return _forbid_keeping(
+        render(request, shell, SignInPage(next=require_place(next)))
+    )
+
+
+@router.post("/sign-in")
+def create_sign_in(
+    request: Request, database: DatabaseDep, typed: FormDep
+) -> Response:
+    """Sign in by password, and go back to where one was."""
+    form, errors = check_form(SignInForm, typed)
+    if form is None:
+        return _show_again(request, database, typed, errors)
+    with database.read() as session:
+        account = reviewers.find_account(session, form.name)
+    passwords: Passwords = request.app.state.passwords
+    try:
+        stored = account.password_hash if account else None
+        good = passwords.verify(form.name, form.password, stored)
+    except ThrottleError as error:
+        return _show_again(
+            request, database, typed, {"password": str(error)}, error
+        )
+    if account is None or not good:
+        wrong = {"password": "name and password do not belong together"}
+        return _show_again(request, database, typed, wrong)
+    with database.write() as session:
+        return _open(request, session, account.id, "password", form.next)
+
+
+@router.get("/sign-in/{secret}")
+def use_sign_in_link(
+    request: Request, shell: ShellDep, session: SessionDep, secret: Secret
+) -> Response:
+    """Show whom the link signs in; reading changes nothing."""
+    holder = reviewers.find_link_holder(session, secret)
+    page = LinkPage(name=holder.name if holder else None)
+    status = 200 if holder else 404
+    return _forbid_keeping(render(request, shell, page, status=status))
+
+
+@router.post("/sign-in/{secret}")
+def consume_sign_in_link(
+    request: Request, session: SessionDep, secret: Secret
+) -> Response:
+    """Use the link up and sign in."""
+    visitor = reviewers.use_link(session, secret)
+    return _open(request, session, visitor.id, "link", "/")
+
+
+@router.post("/sign-out")
+def delete_sign_in(request: Request, session: SessionDep) -> Response:
+    """End the session, here and in the database."""
+    secret = request.cookies.get(SESSION_COOKIE)
+    if secret:
+        reviewers.sign_out(session, secret)
+    response = RedirectResponse("/", status_code=303)
+    response.delete_cookie(
+        SESSION_COOKIE, httponly=True, samesite="lax", path="/"
+    )
+    return response
+
+
+def require_place(place: str) -> str:
+    """Return a path of this site; anything else becomes the first page."""
+    starts_well = place.startswith("/") and not place.startswith("//")
+    plain = place.isprintable() and "\\" not in place
+    return place if starts_well and plain else "/"
+
+
+def _open(
+    request: Request,
+    session: SessionDep,
+    reviewer_id: int,
+    means: str,
+    place: str,
+) -> Response:
+    settings: Settings = request.app.state.settings
+    former = request.cookies.get(SESSION_COOKIE)
+    if former:
+        reviewers.sign_out(session, former)
+    days = settings.session_days
+    secret = reviewers.sign_in(session, reviewer_id, days=days, means=means)
+    response = RedirectResponse(require_place(place), status_code=303)
+    response.set_cookie(
+        SESSION_COOKIE,
+        secret,
+        max_age=days * DAY_SECONDS,
+        httponly=True,
+        samesite="lax",
+        secure=settings.secure_cookies,
+        path="/",
+    )
+    return _forbid_keeping(response)
+
+
+def _show_again(
+    request: Request,
+    database: DatabaseDep,
+    typed: Mapping[str, str],
+    errors: Mapping[str, str],
+    refusal: ReviewError | None = None,
+) -> Response:
+    with database.read() as session:
+        shell: Shell = get_shell(session, None)
+    page = SignInPage(
+        name=typed.get("name", ""),
+        next=require_place(typed.get("next", "/")),
+        errors=errors,
+    )
+    status = 422
+    if isinstance(refusal, ThrottleError):
+        status = 429
+    response = render(request, shell, page, status=status)
+    if isinstance(refusal, ThrottleError):
+        response.headers["Retry-After"] = str(refusal.retry_after)
+    return _forbid_keeping(response)
+
+
+def _forbid_keeping(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    return response
