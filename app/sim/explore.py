@@ -31,7 +31,7 @@ from app.sim.report import (
 )
 from app.sim.scenario import Scenario
 from app.sim.search import Limits, Search
-from app.sim.start import Start, build_machine
+from app.sim.start import Event, Start, build_machine
 from app.sim.witness import Narrator, is_telling
 
 DEFAULT_LIMITS: Final = Limits()
@@ -47,6 +47,7 @@ class _Case:
     variant: str | None
     policies: Mapping[str, str]
     start: Start
+    events: tuple[Event, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,7 @@ def _list_cases(
             None,
             {**scenario.policies, **own.get(name, {}), **policies},
             scenario.start,
+            scenario.events,
         )
         for name in dict.fromkeys(names)
     ]
@@ -157,7 +159,8 @@ def _list_cases(
             **policies,
         }
         start = variant.start or scenario.start
-        cases.append(_Case(name, variant.name, chosen, start))
+        events = scenario.events if variant.events is None else variant.events
+        cases.append(_Case(name, variant.name, chosen, start, events))
     return cases
 
 
@@ -195,7 +198,7 @@ class _Run:
         self.search: Final = Search(
             self.host,
             build_initial(scenario, case.start, self.host),
-            scenario.events,
+            case.events,
         )
         self.search.run(bounds.limits, bounds.deadline, bounds.should_stop)
         self._scenario = scenario
@@ -268,6 +271,7 @@ class _Run:
             self._case.variant,
             {**self._case.policies, policy: reading},
             self._case.start,
+            self._case.events,
         )
         run = _Run(self._scenario, case, self._bounds, self._depth + 1)
         answers = run.answer_briefly()

@@ -85,13 +85,18 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One more run on one platform: other policies, or another start."""
+    """One more run on one platform.
+
+    Its policies go over those of the platform; start and events are None
+    where they are the scenario's own.
+    """
 
     name: str
     title: str
     platform: str
     policies: Mapping[str, str]
     start: Start | None
+    events: tuple[Event, ...] | None
     expect: Mapping[str, str]
 
 
@@ -345,7 +350,7 @@ def _read_variants(
 ) -> Iterator[Variant]:
     table = top.open_table("variants")
     table.limit("variants", MAXIMUM_VARIANTS)
-    known = ("platform", "title", "policies", "start", "expect")
+    known = ("platform", "title", "policies", "start", "events", "expect")
     for name in table.values:
         _require_slug(table, name, "a variant")
         entry = table.open_table(name, known)
@@ -355,12 +360,16 @@ def _read_variants(
             table_of_start = entry.open_table("start", KEYS)
             table_of_start.add_defaults(top.open_table("start", KEYS))
             start = read_start(table_of_start, labels)
+        events = None
+        if "events" in entry.values:
+            events = tuple(_read_events(entry.open_table("events", EVENTS)))
         yield Variant(
             name=name,
             title=entry.read_text("title", MAXIMUM_PHRASE, name),
             platform=entry.read_choice("platform", PLATFORMS),
             policies=_read_policies(entry),
             start=start,
+            events=events,
             expect=_read_answers(entry.open_table("expect", outcomes)),
         )
 
