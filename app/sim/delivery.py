@@ -173,9 +173,11 @@ def deliver_pending(machine: Machine, cpu: CpuId) -> Machine:
 
 def deliver_on_enable(machine: Machine, cpu: CpuId) -> Machine:
     """Hand over or defer what is pending, as the policy says."""
+    host = machine.board.host
+    virtual = host.is_virtual(machine.vcpus[cpu])
     if not machine.irqs:
         return machine
-    if machine.board.host.choose("interrupt_delivery") == "explicit":
+    if virtual and host.choose("interrupt_delivery") == "explicit":
         return update(machine, cpu, deferred=1)
     return deliver_pending(machine, cpu)
 

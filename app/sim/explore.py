@@ -205,6 +205,7 @@ class _Run:
         self._case = case
         self._bounds = bounds
         self._depth = depth
+        self._is_deep = depth >= _DEEPEST
         self._graph = Graph(self.search)
         self._narrator = Narrator(self.search, _find_places(scenario.code))
 
@@ -240,7 +241,7 @@ class _Run:
         unknown = [n for n, f in findings.items() if f.answer == UNKNOWN]
         readings: dict[str, dict[str, str]] = {}
         gap = self._find_unspecified()
-        if unknown and gap and not self.search.limit:
+        if unknown and gap and not self.search.limit and not self._is_deep:
             for reading in gap.readings:
                 readings[reading] = self._read(gap.policy, reading)
         settled: dict[str, tuple[str, dict[str, str]]] = {}
@@ -253,14 +254,14 @@ class _Run:
                 agreed = words.pop() if len(words) == 1 else UNSPECIFIED
                 settled[name] = (agreed, said)
             else:
-                limited = self.search.limit is not None
-                settled[name] = (LIMIT if limited else NOT_MODELLED, {})
+                word = UNSPECIFIED if gap else NOT_MODELLED
+                settled[name] = (LIMIT if self.search.limit else word, {})
         return settled
 
     def _find_unspecified(self) -> Unspecified | None:
         """Find the first word that the RFC lacks, if the run met one."""
         for gap in self.search.gaps:
-            if isinstance(gap, Unspecified) and self._depth < _DEEPEST:
+            if isinstance(gap, Unspecified):
                 return gap
         return None
 

@@ -6,6 +6,7 @@ without and with VMX/SVM takes over. What the RFC leaves open is asked of the
 policies, and each question is noted, so that a report can say on which
 policies it depends.
 """
+# ruff: noqa: ARG002 - hooks have one silhouette, whatever a platform uses
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -87,7 +88,7 @@ class Platform:
 
     # ------------------------------------------------- what a run may ask
 
-    def is_virtual(self, vcpu: VCpu) -> bool:  # noqa: ARG002 - overridden
+    def is_virtual(self, vcpu: VCpu) -> bool:
         """Whether the guest kernel runs outside CPL 0, its IF virtual."""
         return False
 
@@ -95,7 +96,7 @@ class Platform:
         """Answer the ring in which the guest kernel runs."""
         return KERNEL_CPL if self.is_virtual(vcpu) else 0
 
-    def uses_rom(self, vcpu: VCpu, spec: CallSpec) -> bool:  # noqa: ARG002 - overridden
+    def uses_rom(self, vcpu: VCpu, spec: CallSpec) -> bool:
         """Whether a call goes to the ROM, not to native code in its place.
 
         VMI_Init always does: the guest's own ROM answers it where no
@@ -103,7 +104,7 @@ class Platform:
         """
         return spec.group == "core"
 
-    def get_cpuid(self, machine: Machine, cpu: CpuId, leaf: int) -> Leaf:  # noqa: ARG002 - overridden
+    def get_cpuid(self, machine: Machine, cpu: CpuId, leaf: int) -> Leaf:
         """Answer what the instruction CPUID shows."""
         return machine.board.cpuid.get(leaf, (0, 0, 0, 0))
 
@@ -111,7 +112,7 @@ class Platform:
         self,
         machine: Machine,
         cpu: CpuId,
-        leaf: int,  # noqa: ARG002 - overridden
+        leaf: int,
     ) -> Leaf:
         """Answer what the hypervisor lets the guest see."""
         a, b, c, d = machine.board.cpuid.get(leaf, (0, 0, 0, 0))
@@ -233,8 +234,11 @@ class Platform:
         spec = CALLS.get(name)
         if spec is None:
             raise NotModelled(f"the code of {name}")
-        if not self.uses_rom(machine.vcpus[cpu], spec):
+        vcpu = machine.vcpus[cpu]
+        if not vcpu.paravirtual and spec.group != "core":
             raise NotModelled(f"{name} without a hypervisor")
+        if vcpu.cpl == USER_CPL:
+            raise NotModelled(f"{name} from user code")
         lane = "hypervisor" if self.has_hypervisor else "kernel"
         return Step(perform_call(machine, cpu, spec), spec.clause, lane)
 

@@ -14,15 +14,16 @@ something, ends in a gap: a negative target.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, ParamSpec
 
 from app.sim.delivery import deliver_due, get_due
 from app.sim.errors import NotModelled, Unspecified
-from app.sim.machine import Machine
+from app.sim.machine import CpuId, Machine
 from app.sim.platforms import Platform
 from app.sim.start import Event
 
 Gap = Unspecified | NotModelled
+P = ParamSpec("P")
 
 STEP: Final = 0
 DELIVERY: Final = 1
@@ -223,16 +224,24 @@ class Search:
             kind = KINDS_PER_CPU * cpu
             due = get_due(machine, cpu)
             if due is not None:
-                after = deliver_due(machine, cpu, due.vector)
-                moves.append((kind + DELIVERY, self._number(after)))
-            if vcpu.halted or (due is not None and due.forced):
-                continue
-            try:
-                after = self.platform.step(machine, cpu).machine
-            except (Unspecified, NotModelled) as gap:
-                self.gaps.append(gap)
-                moves.append((kind + STEP, -len(self.gaps)))
-            else:
-                moves.append((kind + STEP, self._number(after)))
+                target = self._try(deliver_due, machine, cpu, due.vector)
+                moves.append((kind + DELIVERY, target))
+            if not vcpu.halted and (due is None or not due.forced):
+                target = self._try(self._step, machine, cpu)
+                moves.append((kind + STEP, target))
         self.moves[number] = moves
         return moves
+
+    def _step(self, machine: Machine, cpu: CpuId) -> Machine:
+        """Carry out the next instruction of a processor."""
+        return self.platform.step(machine, cpu).machine
+
+    def _try(
+        self, action: Callable[P, Machine], *args: P.args, **kwargs: P.kwargs
+    ) -> int:
+        """Answer the number of the next machine, or that of a gap."""
+        try:
+            return self._number(action(*args, **kwargs))
+        except (Unspecified, NotModelled) as gap:
+            self.gaps.append(gap)
+            return -len(self.gaps)

@@ -43,6 +43,7 @@ from app.sim.registry import (
 )
 
 RPL: Final = 3
+SELECTOR_MASK: Final = 0xFFFF
 SECTION: Final = "RFC Appendix A / Stack / privilege transition calls"
 KERNEL_FRAME: Final = 3 * WORD
 RESTORED: Final = ARITHMETIC | DF | NT | AC | ID
@@ -134,10 +135,10 @@ def iret(  # noqa: PLR0913, PLR0917 - the frame is the argument table
         machine,
         cpu,
         eip=eip,
-        cs=cs if user else KERNEL_CS | cpl,
+        cs=cs & SELECTOR_MASK if user else KERNEL_CS | cpl,
         cpl=USER_CPL if user else cpl,
         esp=esp if user else vcpu.esp + KERNEL_FRAME,
-        ss=ss if user else vcpu.ss,
+        ss=(ss or 0) & SELECTOR_MASK if user else vcpu.ss,
         flags=flags,
         nmi_blocked=0,
     )
