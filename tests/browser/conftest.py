@@ -1,0 +1,152 @@
+"""One server and one Chromium for all browser tests."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+FLAGS = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+)
+READY = re.compile(r"ready at (http://\S+?)/?\s")
+LINK = re.compile(r"(http://\S+/sign-in/\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running vmi-review: its address and the one-time sign-in link."""
+
+    url: str
+    link: str
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Start vmi-review as a user does, on an empty data folder."""
+    folder = tmp_path_factory.mktemp("live")
+    output = folder / "output"
+    environment = {
+        **os.environ,
+        "VMI_REVIEW_DATA_DIR": str(folder),
+        "VMI_REVIEW_PORT": "0",
+        "PYTHONUNBUFFERED": "1",
+    }
+    with output.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "serve"],
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield _wait_until_ready(process, output)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _wait_until_ready(
+    process: subprocess.Popen[bytes], output: Path, seconds: float = 60
+) -> Server:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        text = output.read_text()
+        ready, link = READY.search(text), LINK.search(text)
+        if ready and link:
+            return Server(ready[1], link[1])
+        time.sleep(0.05)
+    raise RuntimeError(output.read_text())
+
+
+@pytest.fixture(scope="session")
+def base_url(server: Server) -> str:
+    """Return the address that `page.goto` is relative to."""
+    return server.url
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(
+    browser_type_launch_args: dict[str, Any],
+) -> dict[str, Any]:
+    """Launch Debian's Chromium."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    return {
+        **browser_type_launch_args,
+        "executable_path": CHROMIUM,
+        "args": list(FLAGS),
+    }
+
+
+@pytest.fixture(scope="session")
+def signed_in_state(browser: Browser, server: Server) -> Any:
+    """Use the one-time link; return the cookies of the administrator."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(server.link)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign out").wait_for()
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def reviewer_page(
+    browser: Browser, base_url: str, signed_in_state: Any
+) -> Iterator[Page]:
+    """Return a page of the signed-in administrator that must not complain."""
+    context = browser.new_context(
+        base_url=base_url, storage_state=signed_in_state
+    )
+    yield from _watch(context)
+
+
+@pytest.fixture
+def reader_page(browser: Browser, base_url: str) -> Iterator[Page]:
+    """Return a page of a reader without name that must not complain."""
+    yield from _watch(browser.new_context(base_url=base_url))
+
+
+@pytest.fixture
+def scriptless_page(
+    browser: Browser, base_url: str, signed_in_state: Any
+) -> Iterator[Page]:
+    """Return a signed-in page with script switched off."""
+    context = browser.new_context(
+        base_url=base_url,
+        storage_state=signed_in_state,
+        java_script_enabled=False,
+    )
+    yield from _watch(context)
+
+
+def _watch(context: BrowserContext) -> Iterator[Page]:
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.append(message.text)
+
+    page = context.new_page()
+    page.on("console", note)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    context.close()
+    assert complaints == []
