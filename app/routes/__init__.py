@@ -2,9 +2,11 @@
 
 from fastapi import APIRouter
 
-from app.routes import health, log, sign_in
+from app.routes import decisions, decisions_api, health, log, sign_in
 
 ROUTERS: tuple[APIRouter, ...] = (
+    decisions.router,
+    decisions_api.api,
     log.api,
     health.router,
     sign_in.router,
