@@ -1,4 +1,4 @@
-"""The matrix of sensitive instructions: ring × IOPL × IF × instruction.
+"""The matrix of sensitive instructions: ring, IOPL, IF, instruction.
 
 Each instruction comes with what it needs to end at the label ``done`` if
 nothing stops it. Which exception it ends in otherwise is the answer that
@@ -16,8 +16,15 @@ SYSTEM_CALL = 0x80
 CLOSED_GATE = 0x21
 
 HANDLERS = {
-    **{"de": 0, "bp": 3, "of": 4, "ud": 6, "np": 11, "ss": 12, "gp": 13},
-    **{"irq1": CLOSED_GATE, "int80": SYSTEM_CALL},
+    "de": 0,
+    "bp": 3,
+    "of": 4,
+    "ud": 6,
+    "np": 11,
+    "ss": 12,
+    "gp": 13,
+    "irq1": CLOSED_GATE,
+    "int80": SYSTEM_CALL,
 }
 """Handlers whose entry tells the vector; the last is open to CPL 3."""
 

@@ -173,7 +173,7 @@ class Generator:
                 setup += before
                 operands.append(operand)
             elif kind == "i":
-                operands.append(self._make_number(mnemonic, own))
+                operands.append(self._make_number(own, signed=bits != "8"))
             else:
                 operands.append(code)
         if mnemonic.startswith("bt") and "[" in operands[0]:
@@ -190,12 +190,13 @@ class Generator:
     def _pick_register(self, size: int) -> str:
         return self._random.choice(REGISTERS[size])
 
-    def _make_number(self, mnemonic: str, size: int) -> str:
+    def _make_number(self, size: int, *, signed: bool = True) -> str:
         """Write a number in one of the ways of the language."""
         number = self._pick(size)
-        if mnemonic in {"shl", "shr", "sar", "rol", "ror"}:
-            number = self._random.choice((0, 1, 1, 2, 7, 8, 16, 31, 32, 33))
-        if number >> (size - 1):
+        if not signed:
+            # Counts of shifts and of bits: what is near the sizes matters.
+            number = self._random.choice((0, 1, 2, 7, 8, 16, 31, 32, number))
+        elif number >> (size - 1):
             number -= self._random.choice((0, 1 << size))
         return hex(number) if self._random.random() < 0.5 else str(number)
 
@@ -252,7 +253,7 @@ class Generator:
         setup, source = self._random.choice(
             (
                 ([], self._pick_register(32)),
-                ([], self._make_number("push", 32)),
+                ([], self._make_number(32)),
                 self._make_memory(32),
             )
         )

@@ -22,10 +22,10 @@ from app.sim.layout import (
 from app.sim.start import VECTORS
 from tests.oracles.binutils import (
     assemble,
-    require_program,
     get_slots,
     link,
     mark,
+    require_program,
 )
 
 HERE = Path(__file__).parent

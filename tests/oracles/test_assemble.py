@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.oracles import programs
 from tests.oracles.binutils import assemble
 
 pytestmark = pytest.mark.oracle

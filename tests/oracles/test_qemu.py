@@ -2,7 +2,7 @@
 
 Each case says what the manual says (SDM, by volume and chapter); QEMU has to
 observe just that, and the simulator on `native` has to find that what QEMU
-observed happens always. Not asked here, for QEMU is wrong there: unimplemented
+observed happens always, or may happen where a timer is free to choose. Not asked here, for QEMU is wrong there: unimplemented
 MSRs, RDPMC, segment limits, reserved bits of CR4.
 """
 
@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from app.sim.layout import (
-    HANDLER_BASE,
     KERNEL_BASE,
     USER_BASE,
     USER_STACK_TOP,
@@ -417,7 +416,9 @@ def test_qemu_observes_what_the_simulator_says(
     assert observed == rule.expected
     outcome = f"at finish and {_describe(observed)}"
     answers = ask(_build_question(rule.case), {"observed": outcome})
-    assert answers == {"observed": "always"}
+    # When the timer's interrupt arrives is free, so QEMU shows one way of it.
+    expected = "sometimes" if rule.case.timer else "always"
+    assert answers == {"observed": expected}
 
 
 def test_no_interrupt_comes_between_mov_ss_and_the_next(
@@ -428,8 +429,8 @@ def test_no_interrupt_comes_between_mov_ss_and_the_next(
         kernel="""
         mov eax, ss
 again:  mov ss, eax
-        inc ecx
-        inc ecx
+        nop
+        nop
         jmp again
 """,
         timer="irq0",

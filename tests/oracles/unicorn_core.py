@@ -18,12 +18,23 @@ from unicorn import (
 )
 from unicorn import x86_const as x86
 
-from app.sim.layout import DATA_BASE, KERNEL_BASE, KERNEL_STACK_TOP
+from app.sim.layout import (
+    DATA_BASE,
+    KERNEL_BASE,
+    KERNEL_STACK_TOP,
+    USER_STACK_TOP,
+)
+from app.sim.machine import USER_CPL
 
 GENERAL = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi")
 FLAG_BITS = {
-    **{"cf": 0, "pf": 2, "af": 4, "zf": 6, "sf": 7, "if": 9, "df": 10},
-    **{"of": 11},
+    "cf": 0,
+    "pf": 2,
+    "af": 4,
+    "zf": 6,
+    "sf": 7,
+    "if": 9,
+    "of": 11,
 }
 UD = 6
 
@@ -66,6 +77,7 @@ class Core:
         uc = self._uc = Uc(UC_ARCH_X86, UC_MODE_32)
         uc.mem_map(KERNEL_BASE, _RAM_BYTES)
         uc.mem_map(_SYSTEM, 2 * _PAGE)
+        uc.mem_map(USER_STACK_TOP - _PAGE, _PAGE)
         uc.mem_write(KERNEL_BASE, code)
         uc.mem_write(_BOOT, _BOOT_CODE)
         table = bytes(8)
@@ -124,7 +136,7 @@ class Core:
         user = _FLAT[3][1]
         values = [registers.get(name, 0) for name in reversed(GENERAL)]
         frame = [user, user, *values, start, code, flags]
-        esp = KERNEL_STACK_TOP
+        esp = USER_STACK_TOP if cpl == USER_CPL else KERNEL_STACK_TOP
         frame += [esp, stack] if cpl else []
         place = _FRAME if cpl else esp - 4 * len(frame)
         uc.mem_write(place, struct.pack(f"<{len(frame)}I", *frame))
