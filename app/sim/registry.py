@@ -293,7 +293,7 @@ def perform_call(machine: Machine, cpu: CpuId, spec: CallSpec) -> Machine:
 def clobber(machine: Machine, cpu: CpuId, spec: CallSpec) -> Machine:
     """Spoil the registers and flags that a call does not keep."""
     changes: dict[str, object] = {
-        name.lower(): CLOBBERED for name in spec.clobbers if name != "flags"
+        name.lower(): CLOBBERED for name in spec.clobbers if name.isupper()
     }
     if "flags" in spec.clobbers:
         changes["flags"] = machine.vcpus[cpu].flags ^ ARITHMETIC
