@@ -58,6 +58,7 @@ class LoadReport:
     threads: int
     posts: int
     people: int
+    scenarios: int
 
 
 def load_corpus(session: Session, folder: Path = BUNDLED) -> LoadReport:
@@ -117,6 +118,7 @@ def _make_report(facts: CorpusFacts, *, changed: bool) -> LoadReport:
         threads=len(facts.objections),
         posts=sum(len(o.responses) for o in facts.objections),
         people=len(_get_names(facts)),
+        scenarios=len(facts.scenarios),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from app import sim
 from app.errors import CorpusError
 from app.services.corpus_files import CorpusFile, parse_yaml, read_file
 from app.services.corpus_records import (
@@ -21,6 +22,7 @@ from app.services.corpus_records import (
     require_known,
     split_reference,
 )
+from app.services.corpus_scenarios import parse_scenarios, read_scenarios
 from app.services.sections import (
     ParsedSection,
     Pointer,
@@ -59,6 +61,7 @@ class CorpusFacts:
     call_sections: Mapping[str, Sequence[Pointer]]
     thread_sections: Mapping[str, Sequence[Pointer]]
     parents: Mapping[str, str | None]
+    scenarios: Sequence[sim.Scenario]
     digests: Mapping[str, str]
 
 
@@ -76,6 +79,7 @@ def read_corpus(folder: Path) -> CorpusFacts:
     documents = [
         read_file(folder, revision.file) for revision in proposal.revisions
     ]
+    scenarios = read_scenarios(folder)
     revisions = _read_revisions(proposal, documents)
     index = SectionIndex(revisions[-1].sections)
     return CorpusFacts(
@@ -86,9 +90,13 @@ def read_corpus(folder: Path) -> CorpusFacts:
         call_sections=_resolve_calls(calls, index),
         thread_sections=_resolve_threads(objections, index),
         parents=parents,
+        scenarios=parse_scenarios(
+            scenarios,
+            [call.name for call in calls],
+            [objection.id for objection in objections],
+        ),
         digests={
-            f.name: f.digest
-            for f in sorted(files + documents, key=lambda f: f.name)
+            file.name: file.digest for file in files + documents + scenarios
         },
     )
 

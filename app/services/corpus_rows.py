@@ -6,7 +6,17 @@ from typing import Any
 from sqlmodel import SQLModel
 
 from app.errors import CorpusError
-from app.models import Call, Person, Proposal, Revision, Section, Thread
+from app.models import (
+    Call,
+    Person,
+    Proposal,
+    Revision,
+    Scenario,
+    Section,
+    Thread,
+)
+
+Row = Proposal | Revision | Section | Person | Call | Thread | Scenario
 
 Ids = Mapping[str, int]
 Values = dict[str, Any]
@@ -33,9 +43,7 @@ def update_row(row: SQLModel, values: Mapping[str, Any]) -> None:
             setattr(row, name, value)
 
 
-def get_id(
-    row: Proposal | Revision | Section | Person | Call | Thread,
-) -> int:
+def get_id(row: Row) -> int:
     """Return the number of a row that was flushed."""
     if row.id is None:
         raise AssertionError("a row that was not flushed")
