@@ -1,0 +1,153 @@
+"""Runs: stored reports, found by the hash of what was asked.
+
+A run is never changed. Anybody may ask a question, so the runs that nothing
+refers to are limited in number, and the oldest are dropped.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import delete, exists, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from app.db import Database
+from app.errors import NotFoundError
+from app.models import Evidence, Run, Scenario
+from app.services.explorer import Explorer, Question
+from app.sim import Report
+
+POSTED = "posted"
+"""The slug of a scenario that somebody sent and that is on no list."""
+
+KEPT_RUNS = 500
+"""How many runs are kept to which no scenario and no evidence refers."""
+
+TIME_LIMITS = frozenset({"seconds", "stopped"})
+
+_ID = re.compile(r"[0-9a-f]{64}")
+
+
+class StoredRun(NamedTuple):
+    """A run's id, and whether it is new."""
+
+    id: str
+    created: bool
+
+
+class RunRecord(NamedTuple):
+    """A run as it is stored."""
+
+    id: str
+    scenario_slug: str | None
+    question: str
+    model: str
+    text: str
+    report: dict[str, Any]
+    created_at: datetime
+
+
+def read_run(session: Session, run_id: str) -> RunRecord:
+    """Return a run, or raise NotFoundError."""
+    run = find_run(session, run_id)
+    if run is None:
+        raise NotFoundError("run", run_id)
+    return run
+
+
+def find_run(session: Session, run_id: str) -> RunRecord | None:
+    """Return a run, or None if there is none of this id."""
+    if not _ID.fullmatch(run_id):
+        return None
+    row = session.execute(
+        select(
+            col(Run.id),
+            col(Run.scenario_slug),
+            col(Run.question),
+            col(Run.model),
+            col(Run.text),
+            col(Run.report),
+            col(Run.created_at),
+        ).where(col(Run.id) == run_id)
+    ).first()
+    return None if row is None else RunRecord._make(row)
+
+
+def has_time_limit(report: Mapping[str, Any]) -> bool:
+    """Tell whether the clock ended a search: asked again it may go on."""
+    return any(each["limit"] in TIME_LIMITS for each in report["platforms"])
+
+
+def store_report(session: Session, report: Report, text: str) -> StoredRun:
+    """Store the report of exploring `text`, unless it is stored already.
+
+    A report that the clock cut short gives way to one that it did not.
+    """
+    content = report.to_dict()
+    values = {
+        "id": report.id,
+        "scenario_slug": None
+        if report.scenario == POSTED
+        else report.scenario,
+        "question": report.question,
+        "model": report.model,
+        "text": text,
+        "report": content,
+        "created_at": datetime.now(UTC),
+    }
+    is_postgres = session.get_bind().dialect.name == "postgresql"
+    insert = postgresql.insert if is_postgres else sqlite.insert
+    added = session.execute(
+        insert(Run)
+        .values(values)
+        .on_conflict_do_nothing()
+        .returning(col(Run.id))
+    ).first()
+    if added is not None:
+        _drop_oldest(session)
+        return StoredRun(report.id, created=True)
+    stored = read_run(session, report.id)
+    if has_time_limit(stored.report) and not has_time_limit(content):
+        session.execute(
+            update(Run).where(col(Run.id) == report.id).values(report=content)
+        )
+    return StoredRun(report.id, created=False)
+
+
+def _drop_oldest(session: Session) -> None:
+    # rows that somebody is just referring to are locked, and skipped
+    surplus = session.scalars(
+        select(col(Run.id))
+        .where(
+            ~exists().where(col(Scenario.run_id) == col(Run.id)),
+            ~exists().where(col(Evidence.run_id) == col(Run.id)),
+        )
+        .order_by(col(Run.created_at).desc(), col(Run.id))
+        .offset(KEPT_RUNS)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if surplus:
+        session.execute(delete(Run).where(col(Run.id).in_(surplus)))
+
+
+def find_slug(session: Session, text: str) -> str:
+    """Return the name of the scenario with this very text, or POSTED."""
+    slug = session.scalar(
+        select(col(Scenario.slug)).where(col(Scenario.text) == text).limit(1)
+    )
+    return slug or POSTED
+
+
+def run_question(
+    database: Database, explorer: Explorer, question: Question
+) -> StoredRun:
+    """Explore a question and store the report; nothing is locked meanwhile.
+
+    What is stored already is not explored again.
+    """
+    report = explorer.explore(question)
+    with database.write() as session:
+        return store_report(session, report, question.text)

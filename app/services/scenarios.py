@@ -1,0 +1,208 @@
+"""Scenarios: the questions that can be run, with their last answers."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, or_, select, update
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from app.db import Database
+from app.errors import InvalidError, NotFoundError
+from app.models import Call, Run, Scenario, ScenarioCall, Severity, Thread
+from app.models import ThreadState as State
+from app.services import entries, evidence, runs
+from app.services.explorer import Explorer, Question
+from app.services.verdicts import Line, build_lines, read_scenario
+from app.sim import MODEL, PLATFORMS, Report
+from app.sim import Scenario as ParsedScenario
+
+_SLUG = re.compile(r"[A-Za-z0-9._-]{1,120}")
+
+
+class Objection(NamedTuple):
+    """The thread that a question comes from."""
+
+    slug: str
+    title: str
+    state: State
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionRecord:
+    """A question as it is stored, with its last run's report.
+
+    `position` is its place in the list; `report` is None before the first
+    run.
+    """
+
+    position: int
+    slug: str
+    question: str
+    text: str
+    thread: Objection | None
+    calls: tuple[str, ...]
+    run_id: str | None
+    report: dict[str, Any] | None
+
+    @property
+    def scenario(self) -> ParsedScenario:
+        """Return the question parsed."""
+        parsed = read_scenario(self.text, self.slug)
+        if parsed is None:
+            raise InvalidError(
+                f"the scenario {self.slug} is of another version; load the "
+                "corpus again"
+            )
+        return parsed
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """Return the last answers, a column for each known platform."""
+        if self.report is None:
+            return ()
+        return build_lines(self.report, self.scenario, tuple(PLATFORMS))
+
+
+def list_questions(
+    session: Session,
+    *,
+    call: str | None = None,
+    thread: str | None = None,
+    limit: int | None = None,
+    after: int | None = None,
+) -> list[QuestionRecord]:
+    """Return the questions in their order, with their last answers.
+
+    Parameters
+    ----------
+    call, thread
+        Only those about this call, or from this thread.
+    limit, after
+        At most so many, past this position.
+    """
+    statement = _select_questions().order_by(col(Scenario.position))
+    if call is not None:
+        about = (
+            select(col(ScenarioCall.scenario_id))
+            .join(Call, col(Call.id) == col(ScenarioCall.call_id))
+            .where(col(Call.name) == call)
+        )
+        statement = statement.where(col(Scenario.id).in_(about))
+    if thread is not None:
+        statement = statement.where(col(Thread.slug) == thread)
+    if after is not None:
+        statement = statement.where(col(Scenario.position) > after)
+    return _read_questions(session, statement.limit(limit))
+
+
+def read_question(session: Session, slug: str) -> QuestionRecord:
+    """Return one question, or raise NotFoundError."""
+    if _SLUG.fullmatch(slug):
+        statement = _select_questions().where(col(Scenario.slug) == slug)
+        for question in _read_questions(session, statement.limit(1)):
+            return question
+    raise NotFoundError("question", slug)
+
+
+def _select_questions() -> Select[Any]:
+    return (
+        select(
+            col(Scenario.id),
+            col(Scenario.position),
+            col(Scenario.slug),
+            col(Scenario.question),
+            col(Scenario.text),
+            col(Scenario.run_id),
+            col(Run.report),
+            col(Thread.slug),
+            col(Thread.title),
+            col(Thread.state),
+            col(Thread.severity),
+        )
+        .outerjoin(Run, col(Run.id) == col(Scenario.run_id))
+        .outerjoin(Thread, col(Thread.id) == col(Scenario.thread_id))
+    )
+
+
+def _read_questions(
+    session: Session, statement: Select[Any]
+) -> list[QuestionRecord]:
+    rows = session.execute(statement).all()
+    calls = _list_calls(session, [row[0] for row in rows])
+    return [
+        QuestionRecord(
+            position=row[1],
+            slug=row[2],
+            question=row[3],
+            text=row[4],
+            thread=Objection(*row[7:11]) if row[7] is not None else None,
+            calls=tuple(calls.get(row[0], ())),
+            run_id=row[5],
+            report=row[6],
+        )
+        for row in rows
+    ]
+
+
+def _list_calls(session: Session, ids: Sequence[int]) -> dict[int, list[str]]:
+    names: dict[int, list[str]] = {}
+    for id_, name in session.execute(
+        select(col(ScenarioCall.scenario_id), col(Call.name))
+        .join(Call, col(Call.id) == col(ScenarioCall.call_id))
+        .where(col(ScenarioCall.scenario_id).in_(ids))
+        .order_by(col(Call.position))
+    ):
+        names.setdefault(id_, []).append(name)
+    return names
+
+
+def refresh_runs(database: Database, explorer: Explorer) -> list[str]:
+    """Explore the scenarios whose run is missing or of another model.
+
+    Evidence that rested on the runs before is stale from then on. Returns
+    the names of what was explored.
+    """
+    with database.read() as session:
+        outdated = session.execute(
+            select(col(Scenario.id), col(Scenario.slug), col(Scenario.text))
+            .outerjoin(Run, col(Run.id) == col(Scenario.run_id))
+            .where(
+                or_(
+                    col(Scenario.run_id).is_(None),
+                    col(Run.model) != MODEL,
+                    col(Run.text) != col(Scenario.text),
+                )
+            )
+            .order_by(col(Scenario.position))
+        ).all()
+    reports = [
+        (id_, text, explorer.explore(Question(slug, text)))
+        for id_, slug, text in outdated
+    ]
+    with database.write() as session:
+        for id_, text, report in reports:
+            _replace_run(session, id_, report, text)
+        evidence.mark_stale(session)
+    return [slug for _, slug, _ in outdated]
+
+
+def _replace_run(
+    session: Session, scenario_id: int | None, report: Report, text: str
+) -> None:
+    run = runs.store_report(session, report, text)
+    session.execute(
+        update(Scenario)
+        .where(col(Scenario.id) == scenario_id)
+        .values(run_id=run.id)
+    )
+    entries.append_entry(
+        session,
+        "program",
+        "scenario.explored",
+        f"scenario:{report.scenario}",
+        {"run": run.id, "model": report.model},
+    )
