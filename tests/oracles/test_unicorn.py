@@ -283,3 +283,19 @@ def _build_program_question(program: Program) -> Question:
         start={"interrupts": "false"},
         registers=program.registers,
     )
+
+
+def test_lock_neg_takes_its_flags_from_the_result(tmp_path: Path) -> None:
+    """SDM vol. 2B, NEG; Unicorn takes SF and PF from the old value.
+
+    Once it no longer does, the random programs can have LOCK NEG again.
+    """
+    text = "lock neg dword ptr [w0]\ndone: jmp done\n"
+    code, labels = _link(tmp_path, text)
+    core = unicorn_core.Core(code)
+    core.write_words([1])
+    end = core.run(KERNEL_BASE, labels[DONE], {})
+    assert (end.get_flag("sf"), end.get_flag("pf")) == (0, 0), "stale"
+    question = Question(code={"kernel": text}, words={"w0": 1})
+    outcome = "at done and sf and pf and w0 == -1"
+    assert ask(question, {"manual": outcome}) == {"manual": "always"}
