@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from app.sim.observables import OBSERVABLES
+from app.sim import OBSERVABLES
 
 LANES = ("user", "kernel", "hypervisor", "hardware")
 
