@@ -13,7 +13,7 @@ from app.sim.calls import (
     timer,
 )
 from app.sim.errors import GuestFault, NotModelled, Unspecified
-from app.sim.explore import explore
+from app.sim.explore import compute_report_id, explore, require_known
 from app.sim.instructions import (
     branch,
     integer,
@@ -22,6 +22,7 @@ from app.sim.instructions import (
     transfer,
 )
 from app.sim.model import MODEL
+from app.sim.observables import OBSERVABLES
 from app.sim.platforms import PLATFORMS, Platform
 from app.sim.policies import POLICIES, Policy
 from app.sim.registry import CALLS, INSTRUCTIONS, CallSpec, InstructionSpec
@@ -49,6 +50,7 @@ __all__ = [
     "GROUP_MODULES",
     "INSTRUCTIONS",
     "MODEL",
+    "OBSERVABLES",
     "PLATFORMS",
     "POLICIES",
     "Answer",
@@ -65,6 +67,8 @@ __all__ = [
     "ScenarioError",
     "Unspecified",
     "WitnessStep",
+    "compute_report_id",
     "explore",
     "parse_scenario",
+    "require_known",
 ]

@@ -91,24 +91,40 @@ def explore(
     require_known(platforms or (), policies or {})
     bounds = _Bounds(limits, time.monotonic() + limits.seconds, should_stop)
     cases = _list_cases(scenario, platforms, policies or {})
+    return Report(
+        id=compute_report_id(
+            scenario.text,
+            platforms=platforms,
+            policies=policies or {},
+            limits=limits,
+        ),
+        model=MODEL,
+        scenario=scenario.slug,
+        question=scenario.question,
+        platforms=tuple(_run(scenario, case, bounds) for case in cases),
+    )
+
+
+def compute_report_id(
+    text: str,
+    *,
+    platforms: Sequence[str] | None,
+    policies: Mapping[str, str],
+    limits: Limits,
+) -> str:
+    """Compute the id of the report that exploring a text would give."""
     asked: dict[str, Json] = {
         "model": MODEL,
-        "scenario": scenario.text,
+        "scenario": text,
         "platforms": None if platforms is None else list(platforms),
-        "policies": dict(policies or {}),
+        "policies": dict(policies),
         "limits": {
             "states": limits.states,
             "transitions": limits.transitions,
             "seconds": limits.seconds,
         },
     }
-    return Report(
-        id=compute_id(asked),
-        model=MODEL,
-        scenario=scenario.slug,
-        question=scenario.question,
-        platforms=tuple(_run(scenario, case, bounds) for case in cases),
-    )
+    return compute_id(asked)
 
 
 def require_known(
