@@ -1,0 +1,52 @@
+"""Core interface calls (RFC Appendix A / Core interface calls)."""
+
+from app.sim.start import Start
+from tests.sim.guest import build, get_vcpu, make_call, step
+
+BEFORE = Start(interrupts=True, paravirtual=False)
+
+
+def test_init() -> None:
+    """On software the kernel goes on at CPL 1, its flag virtual."""
+    machine = build(platform="software", start=BEFORE)
+    assert get_vcpu(machine).cpl == 0
+    made = make_call(machine, "VMI_Init")
+    vcpu = get_vcpu(made.after)
+    assert made.results == {"status": 0}
+    assert (vcpu.paravirtual, vcpu.cpl, vcpu.virtual_if) == (1, 1, 1)
+    assert (vcpu.cs, vcpu.ss) == (0x61, 0x69)
+
+
+def test_init__on_hardware() -> None:
+    """With VMX or SVM the guest kernel keeps a CPL 0 of its own."""
+    made = make_call(build(platform="hardware", start=BEFORE), "VMI_Init")
+    vcpu = get_vcpu(made.after)
+    assert made.results == {"status": 0}
+    assert (vcpu.paravirtual, vcpu.cpl) == (1, 0)
+
+
+def test_init__refused__no_hypervisor() -> None:
+    """Without a hypervisor it answers -1 and changes nothing else."""
+    made = make_call(build(start=BEFORE), "VMI_Init")
+    assert made.results == {"status": 0xFFFFFFFF}
+    assert not get_vcpu(made.after).paravirtual
+
+
+def test_init__refused__by_policy() -> None:
+    """A hypervisor that cannot be set up answers -1 too."""
+    machine = build(
+        platform="software", start=BEFORE, policies={"init": "fails"}
+    )
+    made = make_call(machine, "VMI_Init")
+    assert made.results == {"status": 0xFFFFFFFF}
+    assert get_vcpu(made.after).cpl == 0
+
+
+def test_calls_before_init_are_native() -> None:
+    """Until VMI_Init the native instructions stand at the calls."""
+    code = "call VMI_DisableInterrupts\ncall VMI_Init\ncall VMI_Halt"
+    machine = step(build(code, platform="software", start=BEFORE))
+    assert not get_vcpu(machine).flags & 0x200
+    machine = step(machine)
+    assert get_vcpu(machine).virtual_if == 0
+    assert get_vcpu(step(machine)).virtual_if == 1

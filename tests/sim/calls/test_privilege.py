@@ -1,0 +1,106 @@
+"""Stack and privilege transition calls (RFC Appendix A)."""
+
+import pytest
+
+from app.sim.errors import NotModelled, Unspecified
+from app.sim.machine import IF, IOPL, VM, Machine, update
+from app.sim.start import Start
+from tests.sim.guest import build, get_vcpu, make_call
+
+THERE = 0xC010_0000
+KERNEL_FRAME = {"st0": THERE, "st1": 0x61, "st2": 0x202}
+USER_FRAME = {
+    "st0": 0x0804_8000,
+    "st1": 0x73,
+    "st2": 0x202,
+    "st3": 0xBFFE_0000,
+    "st4": 0x7B,
+}
+
+
+def _software(**policies: str) -> Machine:
+    return build(
+        platform="software",
+        start=Start(interrupts=False),
+        policies=policies,
+        user="nop",
+        irq0="nop",
+    )
+
+
+def test_iret_to_the_kernel() -> None:
+    """Three words go from the stack, and the virtual flag is restored."""
+    made = make_call(_software(), "VMI_IRET", **KERNEL_FRAME)
+    vcpu = get_vcpu(made.after)
+    assert (vcpu.eip, vcpu.cs, vcpu.cpl) == (THERE, 0x61, 1)
+    assert vcpu.esp == get_vcpu(made.before).esp + 12
+    assert vcpu.virtual_if == 1
+
+
+def test_iret_keeps_iopl() -> None:
+    """IOPL is not taken from the frame."""
+    frame = KERNEL_FRAME | {"st2": 0x202 | IOPL}
+    made = make_call(_software(), "VMI_IRET", **frame)
+    assert not get_vcpu(made.after).flags & IOPL
+
+
+def test_iret_to_user_code() -> None:
+    """Five words; the processor goes on at CPL 3."""
+    vcpu = get_vcpu(make_call(_software(), "VMI_IRET", **USER_FRAME).after)
+    assert (vcpu.eip, vcpu.cs, vcpu.cpl) == (0x0804_8000, 0x73, 3)
+    assert (vcpu.esp, vcpu.ss) == (0xBFFE_0000, 0x7B)
+
+
+def test_iret_delivers_in_the_state_returned_to() -> None:
+    """What is pending has a return address after the IRET."""
+    made = make_call(_software().replace(irqs=1), "VMI_IRET", **USER_FRAME)
+    vcpu = get_vcpu(made.after)
+    assert vcpu.eip == made.after.board.gates[0x20].address
+    assert vcpu.stack[-5:] == (0x7B, 0xBFFE_0000, 0x202, 0x73, 0x0804_8000)
+
+
+def test_iret_unblocks_nmis() -> None:
+    """The hypervisor sees the return from the NMI's handler."""
+    machine = update(_software(), 0, nmi_blocked=1)
+    made = make_call(machine, "VMI_IRET", **KERNEL_FRAME)
+    assert not get_vcpu(made.after).nmi_blocked
+
+
+def test_iret__refused__user_code_with_interrupts_off() -> None:
+    """The result is undefined by the RFC."""
+    frame = USER_FRAME | {"st2": 0x2}
+    with pytest.raises(Unspecified) as caught:
+        make_call(_software(), "VMI_IRET", **frame)
+    assert caught.value.policy == "iret_user_if"
+    for reading, flag in (("masked", 0), ("enabled", 1)):
+        machine = _software(iret_user_if=reading)
+        vcpu = get_vcpu(make_call(machine, "VMI_IRET", **frame).after)
+        assert vcpu.virtual_if == flag
+
+
+def test_iret__refused__v8086() -> None:
+    """V8086 mode is not modelled, nor a frame without its stack."""
+    with pytest.raises(NotModelled, match="V8086"):
+        make_call(_software(), "VMI_IRET", **KERNEL_FRAME | {"st2": VM})
+    frame = {name: USER_FRAME[name] for name in ("st0", "st1", "st2")}
+    with pytest.raises(NotModelled, match="stack of user space"):
+        make_call(_software(), "VMI_IRET", **frame)
+
+
+def test_sysexit() -> None:
+    """It goes on in user code with interrupts on."""
+    made = make_call(_software(), "VMI_SYSEXIT", edx=0x0804_8000, ecx=0x1000)
+    vcpu = get_vcpu(made.after)
+    assert (vcpu.eip, vcpu.esp, vcpu.cpl) == (0x0804_8000, 0x1000, 3)
+    assert (vcpu.cs, vcpu.ss, vcpu.virtual_if) == (0x73, 0x7B, 1)
+
+
+def test_sysexit_delivers_from_user_code() -> None:
+    """What is pending has a return address in user code."""
+    made = make_call(
+        _software().replace(irqs=1), "VMI_SYSEXIT", edx=0x0804_8000
+    )
+    vcpu = get_vcpu(made.after)
+    assert vcpu.eip == made.after.board.gates[0x20].address
+    assert vcpu.stack[-1] == 0x0804_8000
+    assert vcpu.stack[2] & IF
