@@ -10,6 +10,7 @@ from fastapi.staticfiles import StaticFiles
 from app.config import ROOT, Settings
 from app.db import Database
 from app.middleware import GuardMiddleware, RequestMiddleware
+from app.page_cache import PageCacheMiddleware
 from app.routes import ROUTERS
 from app.routes.errors import add_error_handlers
 from app.services.passwords import Passwords
@@ -42,6 +43,11 @@ def create_app(settings: Settings) -> FastAPI:
         GZipMiddleware,
         minimum_size=COMPRESSED_FROM,
         compresslevel=COMPRESSION,
+    )
+    app.add_middleware(
+        PageCacheMiddleware,
+        database=app.state.database,
+        entries=settings.page_cache,
     )
     app.add_middleware(GuardMiddleware, base_url=settings.base_url)
     app.add_middleware(RequestMiddleware, secure=settings.secure_cookies)
