@@ -40,6 +40,7 @@ from app.services.corpus_rows import (
     require_all,
     update_row,
 )
+from app.services.corpus_scenarios import store_scenarios
 from app.services.corpus_threads import store_threads
 from app.services.sections import Pointer, make_slug
 
@@ -132,6 +133,7 @@ def _store(session: Session, facts: CorpusFacts) -> None:
     _link_calls(session, facts, calls, section_ids)
     threads = store_threads(session, proposal_id, facts, people)
     _link_threads(session, facts, threads, calls, section_ids)
+    store_scenarios(session, proposal_id, facts.scenarios, threads, calls)
     session.flush()
 
 

@@ -17,6 +17,7 @@ from sqlmodel import col
 from app.errors import CorpusError
 from app.models import Annotation, Decision, Evidence, Motivation, Thread
 from app.services import entries
+from app.services.annotations import CONTEXT, OPENER
 from app.services.corpus_facts import OBJECTIONS, CorpusFacts
 from app.services.corpus_records import (
     ObjectionRecord,
@@ -199,11 +200,14 @@ def _make_posts(
             _Post(
                 str(uuid5(POSTS, name)),
                 _find_parent(response.message_id, ids, parents),
-                number + 1,
+                OPENER,
                 response,
             )
         )
-    return _order(posts)
+    return [
+        post._replace(position=position)
+        for position, post in enumerate(_order(posts), start=OPENER + 1)
+    ]
 
 
 def _find_parent(
@@ -237,7 +241,7 @@ def _make_document(slug: str, post: _Post) -> Values:
     """Return a post as a W3C annotation."""
     target = f"/annotations/{post.parent}" if post.parent else None
     return {
-        "@context": "http://www.w3.org/ns/anno.jsonld",
+        "@context": CONTEXT,
         "id": f"/annotations/{post.id}",
         "type": "Annotation",
         "motivation": "replying",
