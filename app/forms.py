@@ -12,7 +12,13 @@ from collections.abc import Mapping
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+)
 from pydantic import ValidationError as PydanticError
 from starlette.datastructures import FormData
 
@@ -23,6 +29,7 @@ TEXT_LENGTH = 40_000
 QUOTE_LENGTH = 2_000
 SLUG_LENGTH = 120
 FIELDS = 100
+HINT_DIGITS = 9
 KEPT_CONTROLS = "\n\t"
 LARGEST = 2**31 - 1
 
@@ -55,6 +62,13 @@ def require_some(value: str) -> str:
 
 def _make_none(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
+
+
+def _read_hint(value: object) -> int | None:
+    # nobody types it and little depends on it: a wrong one is none
+    words = str(value)
+    is_number = words.isascii() and words.isdigit()
+    return int(words) if is_number and len(words) <= HINT_DIGITS else None
 
 
 Line = Annotated[
@@ -140,13 +154,13 @@ class ThreadForm(BaseModel):
     calls: Line = ""
     section: MaybeSlug = None
     quote: Quote = ""
-    start: Annotated[
-        int | None, BeforeValidator(_make_none), Field(ge=0, le=LARGEST)
-    ] = None
+    start: Annotated[int | None, BeforeValidator(_read_hint)] = None
 
 
 class CommentIn(BaseModel):
     """A comment that a program sends."""
+
+    model_config = ConfigDict(extra="forbid")
 
     text: Annotated[
         FilledText,

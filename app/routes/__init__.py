@@ -2,7 +2,15 @@
 
 from fastapi import APIRouter
 
-from app.routes import decisions, decisions_api, health, log, sign_in
+from app.routes import (
+    decisions,
+    decisions_api,
+    health,
+    log,
+    sign_in,
+    threads,
+    threads_api,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     decisions.router,
@@ -10,4 +18,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     log.api,
     health.router,
     sign_in.router,
+    threads.router,
+    threads_api.api,
 )
