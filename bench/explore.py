@@ -36,8 +36,7 @@ LIMITS = Limits(states=1_000_000, transitions=10_000_000, seconds=300.0)
 SPIN_GOAL = 50_000
 """Up to so many states the simulator is to answer sooner than Spin."""
 RATE_GOAL = 200_000
-"""Transitions a second, wanted where the bare loop makes BARE_CEILING."""
-BARE_CEILING = 1_000_000
+"""Transitions a second that are wanted of the simulator."""
 
 SCENARIO = """
 question = "Can the idle loop sleep although work is pending?"
@@ -114,7 +113,7 @@ def run_cold_simulator(interrupts: int) -> float:
 def run_spin(interrupts: int) -> Count:
     """Ask Spin the same question, from the text of the model on."""
     with tempfile.TemporaryDirectory() as directory:
-        verdict = spin.ask(Path(directory), interrupts=interrupts)
+        verdict = spin.ask(Path(directory), spin.Variant(interrupts))
     return Count(verdict.states, verdict.transitions, verdict.seconds)
 
 
@@ -172,7 +171,7 @@ def run_bare_loop(interrupts: int) -> Count:
             state
         )
         following: list[State] = []
-        if left and not pending:
+        if left:
             following.append((*state[:6], True, saved, kept, left - 1))
         if pending and enabled and not shadow:
             following.append(
@@ -210,22 +209,6 @@ def _get_best(counts: list[Count]) -> Count:
     return min(counts, key=lambda count: count.seconds)
 
 
-_COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
-    ("interrupts", lambda row: f"{row.interrupts}"),
-    ("states", lambda row: f"{row.simulator.states:,}"),
-    ("transitions", lambda row: f"{row.simulator.transitions:,}"),
-    ("seconds", lambda row: f"{row.simulator.seconds:.3f}"),
-    ("cold s", lambda row: f"{row.cold_seconds:.3f}"),
-    ("per s", lambda row: f"{_get_rate(row.simulator):,.0f}"),
-    ("bare states", lambda row: f"{row.bare.states:,}"),
-    ("bare per s", lambda row: f"{_get_rate(row.bare):,.0f}"),
-    ("of bare", lambda row: f"{_get_share(row):.2f}"),
-    ("spin states", lambda row: f"{row.spin.states:,}" if row.spin else "-"),
-    ("spin s", lambda row: f"{row.spin.seconds:.3f}" if row.spin else "-"),
-    ("spin/cold", lambda row: _get_lead(row)),
-)
-
-
 def _get_rate(count: Count) -> float:
     return count.transitions / count.seconds
 
@@ -239,6 +222,22 @@ def _get_lead(row: Row) -> str:
     if row.spin is None:
         return "-"
     return f"{row.spin.seconds / row.cold_seconds:.1f}"
+
+
+_COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
+    ("interrupts", lambda row: f"{row.interrupts}"),
+    ("states", lambda row: f"{row.simulator.states:,}"),
+    ("transitions", lambda row: f"{row.simulator.transitions:,}"),
+    ("seconds", lambda row: f"{row.simulator.seconds:.3f}"),
+    ("cold s", lambda row: f"{row.cold_seconds:.3f}"),
+    ("per s", lambda row: f"{_get_rate(row.simulator):,.0f}"),
+    ("bare states", lambda row: f"{row.bare.states:,}"),
+    ("bare per s", lambda row: f"{_get_rate(row.bare):,.0f}"),
+    ("of bare", lambda row: f"{_get_share(row):.2f}"),
+    ("spin states", lambda row: f"{row.spin.states:,}" if row.spin else "-"),
+    ("spin s", lambda row: f"{row.spin.seconds:.3f}" if row.spin else "-"),
+    ("spin/cold", _get_lead),
+)
 
 
 def print_table(rows: list[Row]) -> None:
@@ -259,13 +258,10 @@ def print_goals(rows: list[Row]) -> None:
                 f"{row.interrupts} interrupts: the answer comes "
                 f"{_get_lead(row)} times as fast as Spin's"
             )
-    best = max(rows, key=lambda row: _get_rate(row.simulator))
-    bare = max(_get_rate(row.bare) for row in rows)
-    wanted = RATE_GOAL * min(1.0, bare / BARE_CEILING)
+    rate = max(_get_rate(row.simulator) for row in rows)
     print(
-        f"best rate {_get_rate(best.simulator):,.0f} transitions/s, "
-        f"{_get_rate(best.simulator) / wanted:.2f} of the {wanted:,.0f} "
-        f"wanted where the bare loop makes {bare:,.0f}"
+        f"best rate {rate:,.0f} transitions/s, {rate / RATE_GOAL:.1f} times "
+        f"the goal, {max(map(_get_share, rows)):.2f} of the bare loop"
     )
 
 

@@ -45,7 +45,7 @@ bit pending;
 active proctype device()
 {
     do
-    :: d_step { budget > 0 && !pending -> pending = 1; budget-- }
+    :: d_step { budget > 0 -> pending = 1; budget-- }
     od
 }
 

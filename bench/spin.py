@@ -52,13 +52,19 @@ def get_missing_package() -> str | None:
     return None
 
 
+class Variant(NamedTuple):
+    """Which idle loop is meant; see the head of the model."""
+
+    interrupts: int
+    shadow: bool = True
+    safe_halt: bool = False
+
+
 def ask(
     directory: Path,
-    *,
-    interrupts: int,
+    variant: Variant,
     question: str = SLEEPS_WITH_WORK,
-    shadow: bool = True,
-    safe_halt: bool = False,
+    *,
     every_state: bool = False,
 ) -> Verdict:
     """Ask whether a state that satisfies ``question`` can be reached.
@@ -66,9 +72,9 @@ def ask(
     With ``every_state`` the search goes on after a hit, so that the counts
     are those of the whole graph.
     """
-    defines = [f"INTERRUPTS {interrupts}", f"QUESTION {question}"]
-    defines += ["SHADOW"] if shadow else []
-    defines += ["SAFE_HALT"] if safe_halt else []
+    defines = [f"INTERRUPTS {variant.interrupts}", f"QUESTION {question}"]
+    defines += ["SHADOW"] if variant.shadow else []
+    defines += ["SAFE_HALT"] if variant.safe_halt else []
     # Spin hands -D to a shell unquoted, so a question has to be in the text.
     text = "".join(f"#define {define}\n" for define in defines)
     text += MODEL.read_text(encoding="ascii")

@@ -30,16 +30,19 @@ def ask(
     *,
     when: str = "reached",
     platform: str = "native",
+    policies: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return the simulator's answer to each outcome, by its name."""
-    scenario = parse_scenario(_write(question, outcomes, when), slug="oracle")
-    report = explore(scenario, platforms=[platform], limits=LIMITS)
+    scenario = parse_scenario(write(question, outcomes, when), slug="oracle")
+    report = explore(
+        scenario, platforms=[platform], policies=policies, limits=LIMITS
+    )
     (found,) = report.platforms
     assert found.limit is None, found.limit
     return {name: answer.answer for name, answer in found.answers.items()}
 
 
-def _write(question: Question, outcomes: Mapping[str, str], when: str) -> str:
+def write(question: Question, outcomes: Mapping[str, str], when: str) -> str:
     """Write the scenario."""
     lines = ['question = "Does the other program say the same?"', "about = []"]
     lines.append("[code]")
