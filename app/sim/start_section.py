@@ -66,7 +66,7 @@ def read_start(table: Table, labels: Mapping[str, int]) -> Start:
         user=user,
         halted=table.read_switch("halted"),
         paravirtual=table.read_switch("paravirtual", default=True),
-        pending=table.read_choices("pending", PENDING),
+        pending=table.read_choices("pending", EVENTS),
         nmi_blocked=table.read_switch("nmi_blocked"),
         cr4=sum(CR4_BITS[bit] for bit in table.read_choices("cr4", CR4_BITS)),
         msrs=msrs,
