@@ -30,36 +30,41 @@ class Effect(NamedTuple):
     undefines: frozenset[str] = frozenset()
 
 
+_EFFECTS: Mapping[str, Effect] = {
+    **dict.fromkeys(_ARITHMETIC, Effect(defines=FLAGS)),
+    **dict.fromkeys(
+        _LOGIC,
+        Effect(defines=FLAGS - {"af"}, undefines=frozenset({"af"})),
+    ),
+    **dict.fromkeys(("adc", "sbb"), Effect(frozenset({"cf"}), FLAGS)),
+    **dict.fromkeys(("inc", "dec"), Effect(defines=FLAGS - {"cf"})),
+    **dict.fromkeys(
+        ("mul", "imul"),
+        Effect(
+            defines=frozenset({"cf", "of"}), undefines=FLAGS - {"cf", "of"}
+        ),
+    ),
+    **dict.fromkeys(("div", "idiv"), Effect(undefines=FLAGS)),
+    **dict.fromkeys(
+        ("bt", "bts", "btr", "btc"),
+        Effect(defines=frozenset({"cf"}), undefines=FLAGS - {"cf", "zf"}),
+    ),
+    **dict.fromkeys(("clc", "stc"), Effect(defines=frozenset({"cf"}))),
+    "cmc": Effect(uses=frozenset({"cf"})),
+    **{
+        f"{prefix}{condition}": Effect(uses=flags)
+        for prefix in ("set", "cmov", "j")
+        for condition, flags in _CONDITION_FLAGS.items()
+    },
+}
+_SHIFTS = frozenset({"shl", "shr", "sar", "rol", "ror"})
+
+
 def get_effect(mnemonic: str, operands: tuple[str, ...], size: int) -> Effect:
     """Say what the manual says of an instruction's flags."""
-    if mnemonic in _ARITHMETIC:
-        return Effect(defines=FLAGS)
-    if mnemonic in _LOGIC:
-        return Effect(defines=FLAGS - {"af"}, undefines=frozenset({"af"}))
-    if mnemonic in {"adc", "sbb"}:
-        return Effect(frozenset({"cf"}), FLAGS)
-    if mnemonic in {"inc", "dec"}:
-        return Effect(defines=FLAGS - {"cf"})
-    if mnemonic in {"mul", "imul"}:
-        carries = frozenset({"cf", "of"})
-        return Effect(defines=carries, undefines=FLAGS - carries)
-    if mnemonic in {"div", "idiv"}:
-        return Effect(undefines=FLAGS)
-    if mnemonic in {"bt", "bts", "btr", "btc"}:
-        return Effect(
-            defines=frozenset({"cf"}), undefines=FLAGS - {"cf", "zf"}
-        )
-    if mnemonic in {"clc", "stc"}:
-        return Effect(defines=frozenset({"cf"}))
-    if mnemonic == "cmc":
-        return Effect(uses=frozenset({"cf"}))
-    if mnemonic in {"shl", "shr", "sar", "rol", "ror"}:
+    if mnemonic in _SHIFTS:
         return _get_shift_effect(mnemonic, operands, size)
-    for prefix in ("set", "cmov", "j"):
-        condition = mnemonic.removeprefix(prefix)
-        if condition != mnemonic and condition in _CONDITION_FLAGS:
-            return Effect(uses=_CONDITION_FLAGS[condition])
-    return Effect()
+    return _EFFECTS.get(mnemonic, Effect())
 
 
 def _get_shift_effect(

@@ -2,8 +2,9 @@
 
 Each case says what the manual says (SDM, by volume and chapter); QEMU has to
 observe just that, and the simulator on `native` has to find that what QEMU
-observed happens always, or may happen where a timer is free to choose. Not asked here, for QEMU is wrong there: unimplemented
-MSRs, RDPMC, segment limits, reserved bits of CR4.
+observed happens always, or may happen where a timer is free to choose. Not
+asked here, for QEMU is wrong there: unimplemented MSRs, RDPMC, segment
+limits, reserved bits of CR4.
 """
 
 from collections.abc import Mapping

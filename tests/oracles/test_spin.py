@@ -90,7 +90,7 @@ def _need_spin() -> None:
 
 @pytest.fixture(scope="module")
 def verdicts() -> dict[tuple[Variant, str], bool]:
-    """What Spin has answered already: each question costs it a second."""
+    """Keep what Spin has answered: each question costs it a second."""
     return {}
 
 

@@ -48,11 +48,10 @@ from tests.oracles.programs import (
 )
 from tests.oracles.questions import Question, ask
 
-unicorn_core = pytest.importorskip(
-    "tests.oracles.unicorn_core",
-    reason="unicorn is not installed: pip install unicorn",
-    exc_type=ModuleNotFoundError,
+pytest.importorskip(
+    "unicorn", reason="unicorn is not installed: pip install unicorn"
 )
+from tests.oracles.unicorn_core import Core
 
 pytestmark = pytest.mark.oracle
 
@@ -113,7 +112,7 @@ def _link(directory: Path, text: str) -> tuple[bytes, dict[str, int]]:
 
 
 def _observe(
-    core: "unicorn_core.Core",
+    core: Core,
     labels: Mapping[str, int],
     sensitive: Sensitive,
     cell: Cell,
@@ -202,7 +201,7 @@ def test_a_sensitive_instruction_in_every_ring(
     code, labels = _link(
         tmp_path, f"{mark('kernel', sensitive.code)}done: jmp done\n"
     )
-    core = unicorn_core.Core(code)
+    core = Core(code)
     if sensitive.cr4:
         core.set_control(PROTECTED, sensitive.cr4)
     for cell in get_cells():
@@ -249,7 +248,7 @@ def test_random_integer_programs(first: int, tmp_path: Path) -> None:
         tmp_path,
         "".join(f"p{each.number}_start:\n{each.text}" for each in programs),
     )
-    core = unicorn_core.Core(code)
+    core = Core(code)
     for program in programs:
         expected = _observe_program(core, labels, program)
         answers = ask(_build_program_question(program), {"same": expected})
@@ -257,7 +256,7 @@ def test_random_integer_programs(first: int, tmp_path: Path) -> None:
 
 
 def _observe_program(
-    core: "unicorn_core.Core", labels: Mapping[str, int], program: Program
+    core: Core, labels: Mapping[str, int], program: Program
 ) -> str:
     """Run a program on Unicorn and write its end as an outcome."""
     core.write_words(program.words.values())
@@ -292,7 +291,7 @@ def test_lock_neg_takes_its_flags_from_the_result(tmp_path: Path) -> None:
     """
     text = "lock neg dword ptr [w0]\ndone: jmp done\n"
     code, labels = _link(tmp_path, text)
-    core = unicorn_core.Core(code)
+    core = Core(code)
     core.write_words([1])
     end = core.run(KERNEL_BASE, labels[DONE], {})
     assert (end.get_flag("sf"), end.get_flag("pf")) == (0, 0), "stale"
