@@ -3,9 +3,13 @@
 from fastapi import APIRouter
 
 from app.routes import (
+    calls,
+    calls_api,
     decisions,
     decisions_api,
+    document,
     health,
+    home,
     log,
     sign_in,
     threads,
@@ -13,6 +17,10 @@ from app.routes import (
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
+    home.router,
+    document.router,
+    calls.router,
+    calls_api.api,
     decisions.router,
     decisions_api.api,
     log.api,

@@ -44,7 +44,7 @@ class Wanted:
     group: str | None = None
     status: CallStatus | None = None
     executable: bool | None = None
-    disputed: bool | None = None
+    unsettled: bool | None = None
 
 
 class ThreadMark(NamedTuple):
@@ -185,9 +185,9 @@ def list_calls(
         known = col(Call.name).in_(sorted(sim.CALLS))
         statement = statement.where(known if wanted.executable else ~known)
     calls = _gather(session.execute(statement).all())
-    if wanted.disputed is None:
+    if wanted.unsettled is None:
         return calls
-    return [c for c in calls if bool(c.unsettled) is wanted.disputed]
+    return [c for c in calls if bool(c.unsettled) is wanted.unsettled]
 
 
 def _gather(rows: Iterable[Sequence[Any]]) -> list[CallRow]:

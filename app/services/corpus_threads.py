@@ -224,16 +224,17 @@ def _find_parent(
 
 
 def _order(posts: Sequence[_Post]) -> list[_Post]:
+    # as in the file, but none before the one that it answers
     ordered: list[_Post] = []
     waiting = list(posts)
     while waiting:
-        done = {post.id for post in ordered}
-        ready = [p for p in waiting if p.parent is None or p.parent in done]
-        if not ready:  # the mails answer one another in a ring
-            ready = [waiting[0]._replace(parent=None)]
-        ordered.extend(ready)
-        names = {post.id for post in ready}
-        waiting = [post for post in waiting if post.id not in names]
+        done = {None, *(post.id for post in ordered)}
+        ready = next((p for p in waiting if p.parent in done), None)
+        if ready is None:  # the mails answer one another in a ring
+            waiting[0] = waiting[0]._replace(parent=None)
+        else:
+            ordered.append(ready)
+            waiting.remove(ready)
     return ordered
 
 

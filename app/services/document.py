@@ -141,3 +141,15 @@ def find_section(
     return next((s for s in sections if name == s.anchor), None) or next(
         (s for s in sections if s.number and name == s.number), None
     )
+
+
+def list_below(
+    sections: Sequence[SectionRow], top: SectionRow
+) -> list[SectionRow]:
+    """Return a section and all below it, in order."""
+    below = [top]
+    for section in sections[sections.index(top) + 1 :]:
+        if section.level <= top.level:
+            break
+        below.append(section)
+    return below
