@@ -36,7 +36,7 @@ ABI_NAMES: Mapping[str, str] = {
 }
 USERS: Mapping[str, str] = {
     "rfc_patches": "RFC patches",
-    "merged": "merged Linux",
+    "merged": "Merged Linux",
 }
 CHOICES: Mapping[str, bool | None] = {"": None, "yes": True, "no": False}
 
