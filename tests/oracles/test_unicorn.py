@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from app.sim import INSTRUCTIONS as SIMULATED
 from app.sim.forms import ALIASES, FORMS
 from app.sim.layout import (
     DATA_BASE,
@@ -215,6 +216,32 @@ def test_a_sensitive_instruction_in_every_ring(
         question = _build_question(sensitive, cell)
         answers = ask(question, {"observed": expected})
         assert answers == {"observed": "always"}, (cell, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "mnemonic"),
+    [
+        *((name, name) for name in ("cli", "sti", "hlt", "clts")),
+        *((name, name) for name in ("pushf", "cpuid", "rdmsr", "wrmsr")),
+        *((name, name) for name in ("iret", "nop", "pause")),
+        *(("popf all on", "popf"), ("rdtsc under TSD", "rdtsc")),
+        *(("mov from cr0", "mov-cr"), ("mov to cr4", "mov-cr")),
+        *(("mov from ss", "mov-seg"), ("mov from cs", "mov-seg")),
+    ],
+)
+def test_a_hypervisor_catches_what_faults_in_ring_1(
+    name: str, mnemonic: str, tmp_path: Path
+) -> None:
+    """RFC appendix C: what does not fault there misbehaves in silence."""
+    sensitive = INSTRUCTIONS[name]
+    code, labels = _link(
+        tmp_path, f"{mark('kernel', sensitive.code)}done: jmp done\n"
+    )
+    core = Core(code)
+    core.set_control(PROTECTED, sensitive.cr4)
+    observed = _observe(core, labels, sensitive, Cell(1, 0, True))
+    traps = SIMULATED[mnemonic].sensitive == "traps"
+    assert traps == (observed.where == GP)
 
 
 def test_each_system_instruction_is_in_the_matrix() -> None:
