@@ -253,7 +253,7 @@ def enter(
     image = compute_flags_image(host, vcpu)
     frame = [image, vcpu.cs, vcpu.eip]
     cpl = host.get_kernel_cpl(vcpu)
-    if vcpu.cpl == USER_CPL:
+    if vcpu.cpl > cpl:
         frame = [vcpu.ss, vcpu.esp, *frame]
         machine = update(machine, cpu, esp=vcpu.esp0, ss=KERNEL_DS | cpl)
     if error_code is not None:
@@ -283,6 +283,7 @@ def _get_gate(
     selector = vector << _SELECTOR_SHIFT | _IN_IDT
     if gate is None:
         raise GuestFault(GP, selector | (0 if software else _EXTERNAL))
-    if software and vcpu.cpl == USER_CPL and gate.dpl < USER_CPL:
+    outer = vcpu.cpl > machine.board.host.get_kernel_cpl(vcpu)
+    if software and outer and gate.dpl < vcpu.cpl:
         raise GuestFault(GP, selector)
     return gate

@@ -175,6 +175,9 @@ class Host(Protocol):
     def get_tsc(self, machine: "Machine", cpu: CpuId) -> int:
         """Answer what the instruction RDTSC shows."""
 
+    def hides_tsc(self) -> bool:
+        """Whether the guest does not see its processor's counter jump."""
+
     def get_msr(self, machine: "Machine", cpu: CpuId, index: int) -> int:
         """Answer what RDMSR shows, or raise the fault that it ends in."""
 

@@ -125,6 +125,10 @@ class Platform:
         """Answer what the instruction RDTSC shows."""
         return machine.vcpus[cpu].tsc
 
+    def hides_tsc(self) -> bool:
+        """Whether the guest does not see its processor's counter jump."""
+        return False
+
     def get_msr(self, machine: Machine, cpu: CpuId, index: int) -> int:
         """Answer what RDMSR shows."""
         return self.get_real_msr(machine, cpu, index)
@@ -397,9 +401,13 @@ class Software(_Virtual):
 
     def get_tsc(self, machine: Machine, cpu: CpuId) -> int:
         """RDTSC shows the processor's counter unless it is made to trap."""
-        if self.choose("tsc") == "trap":
+        if self.hides_tsc():
             return machine.real
         return machine.vcpus[cpu].tsc
+
+    def hides_tsc(self) -> bool:
+        """Without VMX or SVM the counter can be trapped, not shifted."""
+        return self.choose("tsc") == "trap"
 
 
 class Hardware(_Virtual):
@@ -431,6 +439,10 @@ class Hardware(_Virtual):
         if self.choose("tsc") == "trap":
             return machine.real
         return machine.vcpus[cpu].tsc
+
+    def hides_tsc(self) -> bool:
+        """With VMX or SVM the counter can be trapped or shifted."""
+        return self.choose("tsc") != "pass-through"
 
 
 def get_call_name(statement: Statement) -> str | None:

@@ -49,12 +49,11 @@ def suspend(machine: Machine) -> list[Machine]:
     The processor's own counter may have gone on or may have begun anew.
     """
     seconds = machine.board.suspend_seconds
-    host = machine.board.host
     later = machine.replace(
         wallclock=machine.wallclock + seconds * NANOSECONDS,
         wallclock_updated=1,
     )
-    if host.has_hypervisor and host.choose("tsc") != "pass-through":
+    if machine.board.host.hides_tsc():
         return [later]
     went_on = seconds * machine.board.frequency
     return [_shift_tsc(later, went_on), _shift_tsc(later, None)]

@@ -29,13 +29,16 @@ def build(
     policies: Mapping[str, str] | None = None,
     data: Mapping[str, int] | None = None,
     start: Start = LINUX,
+    handlers: Mapping[str, str] | None = None,
     **listings: str,
 ) -> Machine:
     """Build a machine that stands before its first instruction."""
     values = data or {}
     bases = {"kernel": KERNEL_BASE, "user": USER_BASE}
     sources = {"kernel": (kernel, KERNEL_BASE)}
-    for place, (name, text) in enumerate(listings.items()):
+    for place, (name, text) in enumerate(
+        {**listings, **(handlers or {})}.items()
+    ):
         base = HANDLER_BASE + place * HANDLER_SPACE
         sources[name] = (text, bases.get(name, base))
     parsed = parse_listings(

@@ -12,13 +12,13 @@ from app.sim.delivery import (
     get_due,
 )
 from app.sim.errors import GuestFault
+from app.sim.layout import USER_STACK_TOP
 from app.sim.machine import (
     FIXED,
     IF,
     MOV_SS_SHADOW,
     STI_SHADOW,
     TF,
-    USER_STACK_TOP,
     Machine,
     update,
 )

@@ -47,6 +47,8 @@ SYSENTER_CS: Final = 0x174
 SYSENTER_ESP: Final = 0x175
 SYSENTER_EIP: Final = 0x176
 SELECTOR: Final = 0xFFFC
+SELECTOR_BITS: Final = 0xFFFF
+VECTOR_BITS: Final = 0xFF
 STACK_AFTER_CODE: Final = 8
 USER_CODE_OFFSET: Final = 16
 USER_STACK_OFFSET: Final = 24
@@ -152,7 +154,7 @@ def iret(machine: Machine, cpu: CpuId) -> Machine:
     machine, image = pop(machine, cpu)
     if image & VM:
         raise NotModelled("V8086 mode")
-    cs &= 0xFFFF
+    cs &= SELECTOR_BITS
     if cs & RPL < vcpu.cpl or not cs & SELECTOR:
         raise GuestFault(GP, cs & SELECTOR)
     # OPERATION
@@ -162,7 +164,7 @@ def iret(machine: Machine, cpu: CpuId) -> Machine:
         machine, ss = pop(machine, cpu)
         if ss & RPL != cs & RPL:
             raise GuestFault(GP, ss & SELECTOR)
-        machine = update(machine, cpu, esp=esp, ss=ss & 0xFFFF)
+        machine = update(machine, cpu, esp=esp, ss=ss & SELECTOR_BITS)
     virtual = machine.board.host.is_virtual(vcpu)
     blocked = vcpu.nmi_blocked if virtual else 0
     return update(
@@ -181,7 +183,7 @@ def int_n(machine: Machine, cpu: CpuId, vector: Operand) -> Machine:
     """Enter a handler through a gate whose DPL allows it."""
     # OPERATION
     assert isinstance(vector, Immediate)  # noqa: S101 - the parser's word
-    return enter(machine, cpu, vector.value & 0xFF, software=True)
+    return enter(machine, cpu, vector.value & VECTOR_BITS, software=True)
 
 
 @instruction("int3", section="SDM vol. 2A, INT3")
@@ -373,7 +375,7 @@ def mov_seg(
     if destination.name not in {"ss", "ds", "es", "fs", "gs"}:
         value = getattr(machine.vcpus[cpu], source.name)
         return set_register(machine, cpu, destination.name, value)
-    selector = get_register(machine, cpu, source.name) & 0xFFFF
+    selector = get_register(machine, cpu, source.name) & SELECTOR_BITS
     if destination.name == "ss":
         return _load_ss(machine, cpu, selector)
     # OPERATION
@@ -396,9 +398,9 @@ def pop_seg(machine: Machine, cpu: CpuId, destination: Operand) -> Machine:
     assert isinstance(destination, Register)  # noqa: S101 - the parser's
     machine, selector = pop(machine, cpu)
     if destination.name == "ss":
-        return _load_ss(machine, cpu, selector & 0xFFFF)
+        return _load_ss(machine, cpu, selector & SELECTOR_BITS)
     # OPERATION
-    return update(machine, cpu, **{destination.name: selector & 0xFFFF})
+    return update(machine, cpu, **{destination.name: selector & SELECTOR_BITS})
 
 
 def _load_ss(machine: Machine, cpu: CpuId, selector: int) -> Machine:

@@ -3,16 +3,15 @@
 import pytest
 
 from app.sim.delivery import IRQ_BASE, get_due
+from app.sim.layout import KERNEL_STACK_TOP, USER_STACK_TOP
 from app.sim.machine import (
     FIXED,
     IF,
     IOPL,
-    KERNEL_STACK_TOP,
     MOV_SS_SHADOW,
     NO_SHADOW,
     STI_SHADOW,
     USER_CPL,
-    USER_STACK_TOP,
     update,
 )
 from app.sim.start import Start

@@ -1,0 +1,349 @@
+"""Laws that hold for every call and every instruction there is.
+
+The machine is set at random within what the processor can be in; what a call
+or an instruction then does is checked against what it declares.
+"""
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.sim import CALLS, INSTRUCTIONS
+from app.sim.errors import GuestFault, NotModelled, Unspecified
+from app.sim.forms import FORMS
+from app.sim.layout import KERNEL_STACK_TOP
+from app.sim.machine import (
+    ARITHMETIC,
+    FIXED,
+    IF,
+    IOPL_SHIFT,
+    WORD,
+    Machine,
+    VCpu,
+)
+from app.sim.observables import observe
+from app.sim.registry import CLOBBERED, CallSpec, InstructionSpec, perform_call
+from app.sim.rom import NUMBERS
+from app.sim.start import Start
+from tests.sim.guest import build, get_vcpu
+
+CORPUS = Path(__file__).resolve().parents[2] / "app/corpus/vmi/calls.yaml"
+RECORDS: dict[str, Any] = {
+    record["name"]: record
+    for record in yaml.safe_load(CORPUS.read_text(encoding="utf-8"))["calls"]
+}
+PHASES = ("# CHECKS", "# OPERATION", "# RESULT")
+GAPS = (Unspecified, NotModelled)
+GENERAL = ("eax", "ecx", "edx", "ebx", "esi", "edi", "ebp", "esp")
+NOT_RETURNING = ("VMI_IRET", "VMI_SYSEXIT")
+BOARDS = {
+    platform: build(
+        "nop",
+        platform=platform,
+        policies={"translation": "rom"},
+        data={"work": 0},
+        start=Start(pmcs=(1, 2), cpuid=((0, (1, 2, 3, 4)),)),
+        user="nop",
+        gp="nop",
+        irq0="nop",
+        nmi="nop",
+    )
+    for platform in ("native", "software", "hardware")
+}
+
+words = st.one_of(
+    st.integers(0, 0xFFFF_FFFF),
+    st.sampled_from([0, 1, 2, 3, 0x10, 0x100, 0x174, 0x200, 0x1234]),
+)
+
+
+@st.composite
+def vcpus(draw: st.DrawFn, base: VCpu, *, kernel: bool = False) -> VCpu:
+    """Draw a processor that stands in a listing, with a stack."""
+    registers = {name: draw(words) for name in GENERAL[:7]}
+    depth = draw(st.integers(0, 10))
+    user = not kernel and draw(st.booleans())
+    flags = draw(st.integers(0, 3)) << IOPL_SHIFT
+    flags |= draw(st.integers(0, 0xFFF)) & (ARITHMETIC | IF) | FIXED
+    return base.replace(
+        **registers,
+        esp=KERNEL_STACK_TOP - WORD * depth,
+        stack=tuple(draw(words) for _ in range(depth)),
+        cpl=3 if user else base.cpl,
+        flags=flags if base.virtual_if == 0 and not base.cpl else base.flags,
+        virtual_if=draw(st.integers(0, 1)) if base.cpl else 0,
+        tsc=draw(words),
+        cr4=draw(st.integers(0, 0x7FF)),
+        nmi_blocked=draw(st.integers(0, 1)),
+    )
+
+
+@st.composite
+def machines(
+    draw: st.DrawFn, *, kernel: bool = False, quiet: bool = False
+) -> Machine:
+    """Draw a machine on a platform that has a hypervisor, or on none."""
+    names = ["software", "hardware"] if kernel else list(BOARDS)
+    board = BOARDS[draw(st.sampled_from(names))]
+    vcpu = draw(vcpus(get_vcpu(board), kernel=kernel))
+    return board.replace(
+        vcpus=(vcpu,),
+        irqs=0 if quiet else draw(st.integers(0, 3)),
+        real=draw(words),
+        wallclock_updated=draw(st.integers(0, 1)),
+    )
+
+
+def _call(machine: Machine, spec: CallSpec) -> Machine | Exception:
+    """Make a call and answer how it ended."""
+    try:
+        return perform_call(machine, 0, spec)
+    except (GuestFault, *GAPS) as end:
+        return end
+
+
+@pytest.mark.parametrize("spec", CALLS.values(), ids=CALLS)
+@settings(max_examples=60, deadline=None)
+@given(machine=machines(kernel=True))
+def test_a_call_ends_in_a_declared_way(
+    spec: CallSpec, machine: Machine
+) -> None:
+    """Any arguments give a machine, or what the docstring says is raised."""
+    end = _call(machine, spec)
+    if isinstance(end, Exception) and not _lacks_stack(machine, spec):
+        declared = spec.docstring.partition("Raises\n")[2]
+        assert type(end).__name__ in declared, end
+
+
+def _lacks_stack(machine: Machine, spec: CallSpec) -> bool:
+    """Whether the stack is too short for the arguments on it."""
+    needed = sum(
+        parameter.register.count("ST(")
+        for parameter in spec.parameters
+        if parameter.register in {"ST(0)", "ST(1)", "ST(2)", "ST(1):ST(0)"}
+    )
+    return len(get_vcpu(machine).stack) < needed
+
+
+@pytest.mark.parametrize("spec", CALLS.values(), ids=CALLS)
+@settings(max_examples=40, deadline=None)
+@given(machine=machines(kernel=True))
+def test_a_call_leaves_its_machine_as_it_was(
+    spec: CallSpec, machine: Machine
+) -> None:
+    """A refused call changes nothing; nor does one that is not refused."""
+    before = (observe(machine), tuple(machine), hash(machine))
+    _call(machine, spec)
+    assert (observe(machine), tuple(machine), hash(machine)) == before
+
+
+@pytest.mark.parametrize("spec", CALLS.values(), ids=CALLS)
+@settings(max_examples=40, deadline=None)
+@given(machine=machines(kernel=True))
+def test_the_same_call_ends_the_same(spec: CallSpec, machine: Machine) -> None:
+    """There is no hidden input."""
+    first, second = _call(machine, spec), _call(machine, spec)
+    if isinstance(first, Exception):
+        assert isinstance(second, Exception)
+        assert str(first) == str(second)
+    else:
+        assert first == second
+
+
+@pytest.mark.parametrize("spec", CALLS.values(), ids=CALLS)
+@settings(max_examples=60, deadline=None)
+@given(machine=machines(kernel=True, quiet=True))
+def test_a_call_clobbers_what_it_declares(
+    spec: CallSpec, machine: Machine
+) -> None:
+    """Registers not declared are kept; declared ones are really spoilt."""
+    after = _call(machine, spec)
+    if isinstance(after, Exception) or spec.name in NOT_RETURNING:
+        return
+    old, new = get_vcpu(machine), get_vcpu(after)
+    declared = {name.lower() for name in spec.clobbers}
+    results = {
+        part.lower()
+        for result in spec.results
+        for part in result.register.split(":")
+    }
+    for name in GENERAL:
+        if name in declared - results:
+            assert getattr(new, name) == CLOBBERED
+        elif name not in results:
+            assert getattr(new, name) == getattr(old, name)
+    spoilt = (old.flags ^ new.flags) & ARITHMETIC
+    assert spoilt == (ARITHMETIC if "flags" in declared else 0)
+
+
+def test_numbers_are_unique() -> None:
+    """No two calls have one number, and each has that of the ROM."""
+    numbered = {n: s.number for n, s in CALLS.items() if s.number}
+    assert len(set(numbered.values())) == len(numbered)
+    assert numbered == {name: NUMBERS[name] for name in numbered}
+
+
+@pytest.mark.parametrize("spec", CALLS.values(), ids=CALLS)
+def test_a_call_and_its_record_agree(spec: CallSpec) -> None:
+    """Name, number, group, registers, clobbers and section are the same."""
+    record = RECORDS[spec.name]
+    assert spec.number == record["abi_number"]["rfc_patch_13_0"]
+    assert spec.group == record["group"]
+    assert _split(p.register for p in spec.parameters) == set(record["inputs"])
+    assert _split(r.register for r in spec.results) == set(record["outputs"])
+    section = record["spec_section"].partition(";")[0]
+    assert spec.docstring.splitlines()[-1] == f"RFC {section}"
+    if record["clobbers"] is not None:
+        assert set(spec.clobbers) == _read_clobbers(record["clobbers"])
+
+
+def _split(registers: Any) -> set[str]:
+    """Split pairs of registers."""
+    return {part for each in registers for part in each.split(":")}
+
+
+def _read_clobbers(text: str) -> set[str]:
+    """Read what the record says of clobbers."""
+    clobbers = {
+        "standard": {"EAX", "ECX", "EDX", "flags"},
+        "flags": {"flags"},
+        "none": set(),
+    }[text.split(maxsplit=1)[0]]
+    return clobbers | ({"memory"} if "memory" in text else set())
+
+
+@pytest.mark.parametrize("spec", CALLS.values(), ids=CALLS)
+def test_a_call_and_its_native_equivalent_agree(spec: CallSpec) -> None:
+    """A call has native instructions where its record has them."""
+    native = RECORDS[spec.name]["native_equivalent"] or ""
+    said = re.sub(r"\(.*?\)|%", "", native)
+    assert [part.strip() for part in said.split(";") if part.strip()] == [
+        *spec.native
+    ]
+
+
+FUNCTIONS: dict[str, CallSpec | InstructionSpec] = dict(CALLS)
+FUNCTIONS |= {
+    name: spec
+    for name, spec in INSTRUCTIONS.items()
+    if spec.module.endswith("system")
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_phases_stand_in_order(name: str) -> None:
+    """CHECKS, OPERATION and RESULT: at least one, never another order."""
+    source = FUNCTIONS[name].source
+    places = [source.find(phase) for phase in PHASES]
+    found = [place for place in places if place >= 0]
+    assert found
+    assert found == sorted(found)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_no_number_but_0_and_1_stands_in_a_body(name: str) -> None:
+    """Numbers have names."""
+    function = FUNCTIONS[name].function
+    docstring = inspect.getdoc(function) or ""
+    body = FUNCTIONS[name].source.partition("# ")[2]
+    body = re.sub(r"#.*|\"[^\"]*\"|'[^']*'", "", body)
+    numbers = set(re.findall(r"(?<![\w.])\d\w*", body))
+    assert docstring
+    assert numbers <= {"0", "1"}, numbers
+
+
+def test_every_call_is_documented_in_sections() -> None:
+    """Each argument and result has its entry, with a meaning."""
+    for spec in CALLS.values():
+        for each in (*spec.parameters, *spec.results):
+            assert each.meaning, (spec.name, each.name)
+
+
+# ------------------------------------------------------------ instructions
+
+_OPERANDS = {
+    "": "",
+    "rm": "ecx",
+    "rm8": "cl",
+    "rm16": "cx",
+    "rm32": "ecx",
+    "rmv": "ecx",
+    "r": "ebx",
+    "r32": "ebx",
+    "rv": "ebx",
+    "m": "dword ptr [work]",
+    "m32": "[work]",
+    "i": "7",
+    "i8": "3",
+    "i16": "4",
+    "cl": "cl",
+    "sreg": "ss",
+    "loadable": "ss",
+    "cr": "cr4",
+    "label": "there",
+    "call": "VMI_EnableInterrupts",
+}
+
+
+def _write(mnemonic: str, form: str) -> str:
+    """Write an instruction with operands of a form."""
+    codes = [code.strip() for code in form.split(",")]
+    operands = [_OPERANDS[code] for code in codes]
+    if {"rm8", "rm16"} & {*codes} and "sreg" in codes:
+        operands = ["cx", "ss"]
+    return f"{mnemonic} {', '.join(operands)}".strip()
+
+
+TEXTS = [
+    _write(mnemonic, form)
+    for mnemonic, forms in FORMS.items()
+    for form in forms
+]
+
+
+def test_the_texts_reach_every_instruction() -> None:
+    """There is a function for each mnemonic that a listing may hold."""
+    written = {text.split()[0] for text in TEXTS}
+    plain = {name.partition("-")[0].split()[-1] for name in INSTRUCTIONS}
+    assert written <= plain
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_an_instruction_ends_in_a_declared_way(
+    text: str, data: st.DataObject
+) -> None:
+    """At any privilege it gives a machine or a gap, and twice the same."""
+    for platform in BOARDS:
+        machine = build(
+            f"there: {text}\nnop",
+            platform=platform,
+            data={"work": 5},
+            gp="nop",
+            ud="nop",
+        )
+        vcpu = data.draw(vcpus(get_vcpu(machine)))
+        machine = machine.replace(vcpus=(vcpu,))
+        before = tuple(machine)
+        first, second = _step(machine), _step(machine)
+        assert first == second
+        assert tuple(machine) == before
+
+
+def _step(machine: Machine) -> Machine | str:
+    """Carry out an instruction and answer how it ended."""
+    host: Any = machine.board.host
+    try:
+        after: Machine = host.step(machine, 0).machine
+    except GAPS as gap:
+        return str(gap)
+    assert 0 <= get_vcpu(after).eip <= 0xFFFF_FFFF
+    assert 0 <= get_vcpu(after).flags <= 0xFFFF_FFFF
+    return after
