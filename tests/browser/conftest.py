@@ -48,7 +48,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     }
     with output.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "serve"],
+            [Path(sys.executable).parent / "vmi-review", "serve"],
             cwd=ROOT,
             env=environment,
             stdout=log,
