@@ -110,7 +110,10 @@ def _find_attribution(texts: Sequence[str]) -> int:
 
 
 def _render_pre(texts: Sequence[str], noun: str = "") -> Markup:
-    text = "\n".join(texts).strip("\n")
+    lines = list(texts)
+    while not lines[0].strip():
+        del lines[0]
+    text = "\n".join(lines).rstrip()
     if noun:
         return Markup('<pre class="{}">{}</pre>\n').format(noun, text)
     return Markup("<pre>{}</pre>\n").format(text)
