@@ -228,13 +228,26 @@ class _Run:
     def find(self) -> dict[str, Finding]:
         """Ask the graph each outcome."""
         words = {n: place for place, (n, _) in enumerate(self._scenario.data)}
-        return {
-            outcome.name: self._graph.ask(
+        findings: dict[str, Finding] = {}
+        for outcome in self._scenario.outcomes:
+            if self._is_late():
+                findings[outcome.name] = Finding(UNKNOWN, None, None)
+                continue
+            findings[outcome.name] = self._graph.ask(
                 outcome.compile(words, self._scenario.labels),
                 when=outcome.when,
             )
-            for outcome in self._scenario.outcomes
-        }
+        return findings
+
+    def _is_late(self) -> bool:
+        """Whether the time is up; the search then says what limited it."""
+        bounds = self._bounds
+        if self.search.limit is None:
+            if time.monotonic() > bounds.deadline:
+                self.search.limit = "seconds"
+            elif bounds.should_stop and bounds.should_stop():
+                self.search.limit = "stopped"
+        return self.search.limit in {"seconds", "stopped"}
 
     def answer(self) -> dict[str, Answer]:
         """Answer each outcome, with its witnesses."""
@@ -308,7 +321,7 @@ class _Run:
         if finding.answer == UNKNOWN and self.search.gaps:
             witness = self._tell_gap()
         steps = (*(witness or ()), *(counter or ()))
-        clauses = _collect_clauses(steps) or narrator.collect_clauses()
+        clauses = _collect_clauses(steps) or narrator.clauses
         return Answer(
             answer=answer,
             clauses=clauses,

@@ -1,7 +1,8 @@
 """Witnesses: a path of states, told step by step."""
 
 from collections.abc import Mapping
-from itertools import pairwise
+from functools import cached_property
+from itertools import pairwise, starmap
 from typing import Final
 
 from app.sim.delivery import IRQ_BASE, NMI, get_due
@@ -43,6 +44,10 @@ _FAULTS: Final = {
 }
 
 
+LONGEST: Final = 1000
+"""How many states of a path are told at most."""
+
+
 class Narrator:
     """Tells the paths of one search.
 
@@ -59,10 +64,29 @@ class Narrator:
         self._places = places
 
     def tell(self, path: tuple[int, ...]) -> tuple[WitnessStep, ...]:
-        """Tell a path of states."""
-        return tuple(
-            self._tell_edge(state, following)
-            for state, following in pairwise(path)
+        """Tell a path of states; the middle of a long one as one step."""
+        if len(path) <= LONGEST:
+            return tuple(starmap(self._tell_edge, pairwise(path)))
+        head, tail = path[: LONGEST // 2], path[-LONGEST // 2 :]
+        return (
+            *starmap(self._tell_edge, pairwise(head)),
+            self._fold(head[-1], tail[0], len(path) - LONGEST + 1),
+            *starmap(self._tell_edge, pairwise(tail)),
+        )
+
+    def _fold(self, state: int, following: int, count: int) -> WitnessStep:
+        """Tell many transitions as one."""
+        before = self._search.get_machine(state)
+        after = self._search.get_machine(following)
+        return WitnessStep(
+            cpu=0,
+            at=self._describe(before, 0)[0],
+            text=f"({count} transitions)",
+            clause="",
+            kind="step",
+            lane=self._get_lane(before, 0),
+            line=None,
+            changes=_compare(observe(before), observe(after)),
         )
 
     def tell_gap(
@@ -85,9 +109,10 @@ class Narrator:
         )
         return (*self.tell(path), last)
 
-    def collect_clauses(self) -> tuple[str, ...]:
-        """Collect the clauses that decided, of calls and system code."""
-        clauses: dict[str, None] = {}
+    @cached_property
+    def clauses(self) -> tuple[str, ...]:
+        """The clauses that the search applied, of calls and system code."""
+        clauses: set[str] = set()
         search = self._search
         for number, moves in enumerate(search.moves):
             machine = search.machines[number]
@@ -98,10 +123,10 @@ class Narrator:
                     clause = due.clause if due else ""
                 else:
                     clause = self._describe(machine, cpu)[3]
-                clauses[clause] = None
+                clauses.add(clause)
         for place, event in enumerate(search.events):
             if search.has_arrived(place):
-                clauses[self._get_arrival_clause(event.name)] = None
+                clauses.add(self._get_arrival_clause(event.name))
         return tuple(sorted(c for c in clauses if is_telling(c)))
 
     def _tell_edge(self, state: int, following: int) -> WitnessStep:

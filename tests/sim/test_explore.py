@@ -206,6 +206,21 @@ def test_a_run_can_be_stopped() -> None:
     assert {p.limit for p in report.platforms} == {"stopped"}
 
 
+def test_asking_the_graph_can_be_stopped_too() -> None:
+    """What was not asked by then has no answer."""
+    calls: list[int] = []
+
+    def should_stop() -> bool:
+        calls.append(1)
+        return len(calls) > 2
+
+    report = explore(
+        SCENARIO, platforms=["native"], should_stop=should_stop
+    ).platforms[0]
+    assert report.limit == "stopped"
+    assert [a.answer for a in report.answers.values()] == ["never", "limit"]
+
+
 @pytest.mark.parametrize("name", ["states", "transitions", "seconds"])
 def test_limits_are_bounded(name: str) -> None:
     """Nobody waits for ever."""

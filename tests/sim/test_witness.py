@@ -1,7 +1,7 @@
 """A witness is told so that a kernel engineer can follow it."""
 
 from app.sim.report import WitnessStep
-from app.sim.witness import is_telling
+from app.sim.witness import LONGEST, is_telling
 from tests.sim.guest import ask
 
 
@@ -91,6 +91,27 @@ def test_a_way_into_a_gap_ends_with_the_step_that_is_missing() -> None:
     steps = _tell("nop\ncall VMI_SwapPte", "eax == 1")
     assert steps[-1].text == "call VMI_SwapPte"
     assert steps[-1].changes == {}
+
+
+def test_the_middle_of_a_long_way_is_one_step() -> None:
+    """A witness is bounded, and its changes still lead to its end."""
+    report = ask(
+        "mov ecx, 2000\nthere: dec ecx\njnz there\nmov eax, 1\nnop",
+        {"it": "eax == 1"},
+        rest="[platforms.native]",
+    )
+    platform = report.platforms[0]
+    witness = platform.answers["it"].witness
+    assert witness is not None
+    assert len(witness) == LONGEST - 1
+    assert witness[LONGEST // 2 - 1].text == "(3004 transitions)"
+    state: dict[str, int | None] = dict(platform.initial)
+    for step in witness:
+        for name, (before, after) in step.changes.items():
+            assert state.get(name) == before
+            state[name] = after
+    assert state["eax"] == 1
+    assert state["ecx"] == 0
 
 
 def test_telling_clauses() -> None:
