@@ -157,4 +157,4 @@ def highlight_source(source: str) -> str:
     html: str = highlight(
         source, PythonLexer(), HtmlFormatter(cssclass="code")
     )
-    return html
+    return html.replace("<pre>", '<pre tabindex="0">', 1)  # it may scroll

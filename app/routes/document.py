@@ -1,5 +1,6 @@
 """The document: its text by section, with what was said beside it."""
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -150,9 +151,9 @@ def _build_leaves(
             for remark in remarks:
                 number += 1
                 lists[-1].append(_number_remark(section, remark, number))
-        html = link_paragraphs(
-            section, link_calls(section.html, calls), new_thread
-        )
+        html = link_calls(section.html, calls)
+        html = link_paragraphs(section, html, new_thread)
+        html = make_reachable(section, html)
         leaves.append(
             Leaf(
                 section=section,
@@ -213,3 +214,20 @@ def link_paragraphs(section: SectionRow, html: str, new_thread: str) -> str:
         )
 
     return _BLOCK.sub(link, html)
+
+
+def make_reachable(section: SectionRow, html: str) -> str:
+    """Let keys scroll what may be wider than the page: tables and code."""
+    numbers = itertools.count(1)
+
+    def open_region(_match: re.Match[str]) -> str:
+        label = f"Table {next(numbers)} of {section.number or section.title}"
+        return (
+            '<div class="scroll" role="region" tabindex="0" '
+            f'aria-label="{escape(label)}"><table>'
+        )
+
+    html = re.sub("<table>", open_region, html)
+    return html.replace("</table>", "</table></div>").replace(
+        "<pre ", '<pre tabindex="0" '
+    )
