@@ -35,6 +35,13 @@ from app.sim.start import Event, Start, build_machine
 from app.sim.witness import Narrator, is_telling
 
 DEFAULT_LIMITS: Final = Limits()
+_TOLD: Final = 20_000
+"""How many states the witnesses of one report tell at most, and how many
+those of one answer at least and at most.
+"""
+_SHORTEST_TOLD: Final = 16
+_LONGEST_TOLD: Final = 1000
+
 _DEEPEST: Final = 4
 """How many missing words one question may hang on."""
 
@@ -57,6 +64,7 @@ class _Bounds:
     limits: Limits
     deadline: float
     should_stop: Callable[[], bool] | None
+    longest: int
 
 
 def explore(
@@ -89,8 +97,14 @@ def explore(
         If a platform, a policy or its value does not exist.
     """
     require_known(platforms or (), policies or {})
-    bounds = _Bounds(limits, time.monotonic() + limits.seconds, should_stop)
     cases = _list_cases(scenario, platforms, policies or {})
+    paths = 2 * max(1, len(scenario.outcomes) * len(cases))
+    bounds = _Bounds(
+        limits,
+        time.monotonic() + limits.seconds,
+        should_stop,
+        longest=min(max(_SHORTEST_TOLD, _TOLD // paths), _LONGEST_TOLD),
+    )
     return Report(
         id=compute_report_id(
             scenario.text,
@@ -223,7 +237,11 @@ class _Run:
         self._depth = depth
         self._is_deep = depth >= _DEEPEST
         self._graph = Graph(self.search)
-        self._narrator = Narrator(self.search, _find_places(scenario.code))
+        self._narrator = Narrator(
+            self.search,
+            _find_places(scenario.code),
+            longest=bounds.longest,
+        )
 
     def find(self) -> dict[str, Finding]:
         """Ask the graph each outcome."""

@@ -44,10 +44,6 @@ _FAULTS: Final = {
 }
 
 
-LONGEST: Final = 1000
-"""How many states of a path are told at most."""
-
-
 class Narrator:
     """Tells the paths of one search.
 
@@ -57,20 +53,26 @@ class Narrator:
         The search whose states the paths are made of.
     places
         The listing in which each statement stands, by address.
+    longest
+        How many states of a path are told at most.
     """
 
-    def __init__(self, search: Search, places: Mapping[int, str]) -> None:
+    def __init__(
+        self, search: Search, places: Mapping[int, str], *, longest: int
+    ) -> None:
         self._search = search
         self._places = places
+        self._longest = longest
 
     def tell(self, path: tuple[int, ...]) -> tuple[WitnessStep, ...]:
         """Tell a path of states; the middle of a long one as one step."""
-        if len(path) <= LONGEST:
+        if len(path) <= self._longest:
             return tuple(starmap(self._tell_edge, pairwise(path)))
-        head, tail = path[: LONGEST // 2], path[-LONGEST // 2 :]
+        half = self._longest // 2
+        head, tail = path[:half], path[-half:]
         return (
             *starmap(self._tell_edge, pairwise(head)),
-            self._fold(head[-1], tail[0], len(path) - LONGEST + 1),
+            self._fold(head[-1], tail[0], len(path) - 2 * half + 1),
             *starmap(self._tell_edge, pairwise(tail)),
         )
 

@@ -206,6 +206,19 @@ def test_a_run_can_be_stopped() -> None:
     assert {p.limit for p in report.platforms} == {"stopped"}
 
 
+def test_a_report_is_bounded() -> None:
+    """Many outcomes on many platforms share what is told of witnesses."""
+    report = ask(
+        "mov ecx, 200\nthere: dec ecx\njnz there\nmov eax, 1\nnop",
+        {f"a{number}": "eax == 1" for number in range(32)},
+    )
+    for platform in report.platforms:
+        for answer in platform.answers.values():
+            assert answer.answer == "always"
+            assert answer.witness is not None
+            assert len(answer.witness) < 20_000 // (2 * 32 * 3)
+
+
 def test_asking_the_graph_can_be_stopped_too() -> None:
     """What was not asked by then has no answer."""
     calls: list[int] = []
