@@ -228,6 +228,5 @@ def make_reachable(section: SectionRow, html: str) -> str:
         )
 
     html = re.sub("<table>", open_region, html)
-    return html.replace("</table>", "</table></div>").replace(
-        "<pre ", '<pre tabindex="0" '
-    )
+    html = html.replace("</table>", "</table></div>")
+    return html.replace("<pre", '<pre tabindex="0"')

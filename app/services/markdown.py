@@ -14,7 +14,10 @@ TAGS = frozenset(
 )
 ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "code": {"class"}}
 # blocks of a document have ids of ours; nobody else's text gets any
-NAMED_BLOCKS = {name: {"id"} for name in ("p", "li", "pre")}
+NAMED_BLOCKS = {
+    **{name: {"id"} for name in ("p", "li", "pre")},
+    "code": {"class", "id"},
+}
 SCHEMES = frozenset({"http", "https", "mailto"})
 LINK_RELATION = "nofollow ugc noopener"
 
