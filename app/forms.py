@@ -126,7 +126,7 @@ def describe_error(type_: str, message: str) -> str:
 
 def split_names(value: str) -> tuple[str, ...]:
     """Return the names in a line, parted by commas or spaces, each once."""
-    return tuple(dict.fromkeys(re.split(r"[,\s]+", value.strip(" ,"))))
+    return tuple(dict.fromkeys(re.findall(r"[^,\s]+", value)))
 
 
 class SignInForm(BaseModel):

@@ -4,15 +4,20 @@ import itertools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db import Database
+from app.identity import SESSION_COOKIE
 from app.main import create_app
+from app.models import Role
+from app.services import reviewers
 from tests.postgres import find_wheel, get_dsn, run_postgres
 
 ENGINES = ("sqlite", "postgresql")
@@ -168,6 +173,33 @@ def client(settings: Settings) -> Iterator[TestClient]:
     """Return a client of the application, on each engine."""
     with TestClient(create_app(settings)) as client:
         yield client
+
+
+@pytest.fixture
+def signed_in(database: Database, client: TestClient) -> TestClient:
+    """Return a client signed in as the reviewer `ada`, in a browser's way."""
+    with database.write() as session:
+        reviewer = reviewers.add_reviewer(session, "ada", Role.reviewer)
+        secret = reviewers.sign_in(
+            session, reviewer.id or 0, days=1, means="test"
+        )
+    client.cookies.set(SESSION_COOKIE, secret)
+    client.headers["Sec-Fetch-Site"] = "same-origin"
+    return client
+
+
+@pytest.fixture
+def statements(database: Database) -> Iterator[list[str]]:
+    """Collect the SQL that this database is sent, transactions aside."""
+    sent: list[str] = []
+
+    def collect(*arguments: Any) -> None:
+        if not arguments[2].startswith(("BEGIN", "PRAGMA")):
+            sent.append(arguments[2])
+
+    event.listen(database.engine, "before_cursor_execute", collect)
+    yield sent
+    event.remove(database.engine, "before_cursor_execute", collect)
 
 
 @pytest.fixture

@@ -1,0 +1,182 @@
+"""What stands before every route: guards, names, headers."""
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi import FastAPI, Request
+from fastapi.testclient import TestClient
+
+from app.config import Settings
+from app.identity import SESSION_COOKIE
+from app.main import create_app
+from app.middleware import (
+    BODY_LIMIT,
+    CONTENT_POLICY,
+    get_request_id,
+    is_cross_site,
+)
+
+HOST = (b"host", b"review.example")
+COOKIE = (b"cookie", f"a=b; {SESSION_COOKIE}=x".encode())
+ADDRESS = "/api/threads/kleen-sti-shadow/comments"
+
+
+@pytest.mark.parametrize(
+    ("headers", "crosses"),
+    [
+        ([(b"sec-fetch-site", b"same-origin"), COOKIE], False),
+        ([(b"sec-fetch-site", b"none"), COOKIE], False),
+        ([(b"sec-fetch-site", b"same-site")], True),
+        ([(b"sec-fetch-site", b"cross-site")], True),
+        ([(b"origin", b"https://review.example"), COOKIE], False),
+        ([(b"origin", b"https://public.example"), COOKIE], False),
+        ([(b"origin", b"https://review.example.evil")], True),
+        ([(b"origin", b"https://review.example:8443")], True),
+        ([(b"origin", b"null")], True),
+        ([], False),
+        ([(b"cookie", b"theme=dark")], False),
+        ([COOKIE], True),
+    ],
+)
+def test_a_write_of_another_site_is_told_by_its_headers(
+    headers: list[tuple[bytes, bytes]],
+    crosses: bool,
+) -> None:
+    sent = dict([HOST, *headers])
+    assert is_cross_site(sent, b"public.example") is crosses
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_no_unsafe_method_crosses_sites(
+    client: TestClient, method: str
+) -> None:
+    answer = client.request(
+        method, ADDRESS, headers={"Sec-Fetch-Site": "cross-site"}
+    )
+    assert answer.status_code == 403
+    assert answer.json()["detail"] == "this was sent from another site"
+
+
+def test_reading_from_another_site_is_fine(client: TestClient) -> None:
+    answer = client.get(
+        "/api/threads", headers={"Sec-Fetch-Site": "cross-site"}
+    )
+    assert answer.status_code == 200
+
+
+def test_a_long_body_is_refused_before_it_is_read(client: TestClient) -> None:
+    answer = client.post(ADDRESS, content=b"x" * (BODY_LIMIT + 1))
+    assert answer.status_code == 413
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_body_without_length_is_cut_off(client: TestClient) -> None:
+    def send() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b"x" * (BODY_LIMIT // 32)
+
+    answer = client.post(
+        ADDRESS,
+        content=send(),
+        headers={"Content-Type": "application/json"},
+    )
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("length", ["-1", "many", "9" * 30])
+def test_a_length_that_is_none_is_refused(
+    client: TestClient, length: str
+) -> None:
+    answer = client.post(
+        ADDRESS, content=b"{}", headers={"Content-Length": length}
+    )
+    assert answer.status_code in {400, 413}
+
+
+@pytest.mark.parametrize(
+    "address", ["/api/threads/a%00b", "/api/threads?reviewer=%00", "/x%00"]
+)
+def test_nul_in_an_address_is_a_bad_request(
+    client: TestClient, address: str
+) -> None:
+    assert client.get(address).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/api/threads/%ff%fe",
+        "/api/threads/%ed%a0%80",
+        "/threads/%F0%9F%98%80",
+        "/m/%ed%a0%80/",
+    ],
+)
+def test_bytes_that_are_no_text_are_not_found(
+    client: TestClient, address: str
+) -> None:
+    assert client.get(address).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "address", ["/threads/", "/nowhere", "/api/threads", "/static/app.css"]
+)
+def test_every_answer_has_the_security_headers(
+    client: TestClient, address: str
+) -> None:
+    headers = client.get(address).headers
+    assert headers["content-security-policy"] == CONTENT_POLICY
+    assert "unsafe" not in CONTENT_POLICY
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+    assert "strict-transport-security" not in headers
+
+
+def test_https_is_remembered_where_it_is_set(settings: Settings) -> None:
+    secure = settings.model_copy(update={"secure_cookies": True})
+    with TestClient(create_app(secure)) as client:
+        answer = client.get("/api/threads")
+    assert "max-age=" in answer.headers["strict-transport-security"]
+
+
+def test_what_nobody_caught_is_answered_and_hides_its_cause(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app: FastAPI = create_app(settings)
+
+    def fail(request: Request) -> None:
+        raise RuntimeError(f"the secret of {request.url.path}")
+
+    app.add_api_route("/fail", fail)
+    app.add_api_route("/api/fail", fail)
+    with TestClient(app) as client:
+        page, problem = client.get("/fail"), client.get("/api/fail")
+    for answer in (page, problem):
+        assert answer.status_code == 500
+        assert "the secret" not in answer.text
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    assert problem.json()["status"] == 500
+    assert "<h1>" in page.text
+    logged = capsys.readouterr()
+    assert "the secret of /fail" in logged.out + logged.err
+
+
+def test_a_request_keeps_the_name_that_a_proxy_gave(
+    client: TestClient,
+) -> None:
+    answer = client.get("/api/threads", headers={"X-Request-ID": "abc-1"})
+    assert answer.headers["x-request-id"] == "abc-1"
+
+
+@pytest.mark.parametrize("bad", [b"", b"a b", b"x" * 65, b"a\nb"])
+def test_a_name_that_is_none_is_replaced(bad: bytes) -> None:
+    assert get_request_id([(b"x-request-id", bad)]) != bad
+
+
+def test_only_hashed_addresses_are_good_for_ever(client: TestClient) -> None:
+    def get_rule(address: str) -> str:
+        return client.get(address).headers["cache-control"]
+
+    assert "immutable" in get_rule("/static/app.css?v=0123")
+    assert get_rule("/static/app.css") == "no-cache"
+    assert "immutable" not in get_rule("/threads/?v=1")
+    assert get_rule("/nowhere?v=1") == "no-store"
