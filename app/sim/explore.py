@@ -270,40 +270,38 @@ class _Run:
     def answer(self) -> dict[str, Answer]:
         """Answer each outcome, with its witnesses."""
         findings = self.find()
-        settled = self._settle(findings)
+        gap = self._find_unspecified()
+        read: dict[str, dict[str, Answer]] = {}
+        unknown = any(f.answer == UNKNOWN for f in findings.values())
+        if gap and unknown and not self.search.limit and not self._is_deep:
+            read = {r: self._read(gap.policy, r) for r in gap.readings}
         return {
-            name: self._tell(finding, *settled[name])
+            name: self._decide(
+                finding, {r: answers[name] for r, answers in read.items()}
+            )
             for name, finding in findings.items()
         }
 
-    def answer_briefly(self) -> dict[str, str]:
-        """Answer each outcome with one word."""
-        settled = self._settle(self.find())
-        return {name: answer for name, (answer, _) in settled.items()}
+    def _decide(self, finding: Finding, read: dict[str, Answer]) -> Answer:
+        """Put what the graph says into a word, by the readings if need be.
 
-    def _settle(
-        self, findings: Mapping[str, Finding]
-    ) -> dict[str, tuple[str, dict[str, str]]]:
-        """Turn what is not known into a word, by the readings if need be."""
-        unknown = [n for n, f in findings.items() if f.answer == UNKNOWN]
-        readings: dict[str, dict[str, str]] = {}
-        gap = self._find_unspecified()
-        if unknown and gap and not self.search.limit and not self._is_deep:
-            for reading in gap.readings:
-                readings[reading] = self._read(gap.policy, reading)
-        settled: dict[str, tuple[str, dict[str, str]]] = {}
-        for name, finding in findings.items():
-            said = {r: answers[name] for r, answers in readings.items()}
-            if finding.answer != UNKNOWN:
-                settled[name] = (finding.answer, {})
-            elif said:
-                words = set(said.values())
-                agreed = words.pop() if len(words) == 1 else UNSPECIFIED
-                settled[name] = (agreed, said)
-            else:
-                word = UNSPECIFIED if gap else NOT_MODELLED
-                settled[name] = (LIMIT if self.search.limit else word, {})
-        return settled
+        Where all readings agree the missing word does not matter, and the
+        answer and its witness are those of the first.
+        """
+        if finding.answer != UNKNOWN:
+            return self._tell(finding, finding.answer, {})
+        words = {reading: answer.answer for reading, answer in read.items()}
+        if words:
+            agreed = set(words.values())
+            if LIMIT in agreed:
+                return self._tell(finding, LIMIT, {})
+            if len(agreed) == 1 and UNSPECIFIED not in agreed:
+                return next(iter(read.values()))
+            return self._tell(finding, UNSPECIFIED, words)
+        if self.search.limit:
+            return self._tell(finding, LIMIT, {})
+        silent = self._find_unspecified() is not None
+        return self._tell(finding, UNSPECIFIED if silent else NOT_MODELLED, {})
 
     def _find_unspecified(self) -> Unspecified | None:
         """Find the first word that the RFC lacks, if the run met one."""
@@ -312,7 +310,7 @@ class _Run:
                 return gap
         return None
 
-    def _read(self, policy: str, reading: str) -> dict[str, str]:
+    def _read(self, policy: str, reading: str) -> dict[str, Answer]:
         """Explore one reading of a missing word."""
         case = _Case(
             self._case.platform,
@@ -322,7 +320,7 @@ class _Run:
             self._case.events,
         )
         run = _Run(self._scenario, case, self._bounds, self._depth + 1)
-        answers = run.answer_briefly()
+        answers = run.answer()
         self.host.consulted.update(run.host.consulted)
         return answers
 

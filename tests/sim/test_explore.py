@@ -279,9 +279,27 @@ def test_a_missing_word_is_read_in_each_way() -> None:
     assert answer.witness[-1].clause.startswith("RFC Appendix A")
     assert answer.witness[-1].changes == {}
     # Both readings come to a halt: the missing word does not matter.
-    assert get_answers(report, "ends")["software"] == "always"
+    ends = report.platforms[1].answers["ends"]
+    assert ends.answer == "always"
+    assert ends.readings == {}
+    assert ends.witness is not None
+    assert ends.witness[-1].text == "hlt"
     assert get_answers(report, "faults")["native"] == "always"
     assert "unimplemented_msr" in report.platforms[1].relevant
+
+
+def test_a_reading_that_meets_a_limit_is_no_answer() -> None:
+    """Readings are compared only where each of them is settled."""
+    text = (
+        'question = "?"\n[code]\nkernel = """\ncall VMI_RDMSR\n'
+        'there: inc eax\njmp there\n"""\n[outcomes]\n'
+        'it = { is = "ebx == 1" }\n[platforms.software]\n' + MISSING
+    )
+    report = explore(
+        parse_scenario(text, slug="asked"), limits=Limits(states=50)
+    )
+    assert report.platforms[0].limit is None
+    assert get_answers(report, "it") == {"software": "limit"}
 
 
 def test_a_policy_settles_a_missing_word() -> None:
