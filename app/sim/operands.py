@@ -382,8 +382,6 @@ def _is_kind(kind: str, operand: Operand) -> bool:
 
 def get_bytes(operand: Operand) -> int:
     """Say how many bytes an operand has, 0 if it does not say."""
-    if isinstance(operand, Memory):
-        return operand.size
     if isinstance(operand, Register):
         return REGISTER_BYTES.get(operand.name, 0)
-    return 0
+    return operand.size if isinstance(operand, Memory) else 0

@@ -42,6 +42,8 @@ class Token(NamedTuple):
     place: Place
 
 
+MAXIMUM_LINE = 500
+
 _TOKEN = re.compile(
     r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<number>[0-9][0-9A-Za-z_]*)"
@@ -59,6 +61,12 @@ def strip_comment(line: str) -> str:
 
 def tokenize(line: str, listing: str, number: int) -> Iterator[Token]:
     """Cut one line of a listing into tokens, with an end at the end."""
+    if len(line) > MAXIMUM_LINE:
+        raise ListingError(
+            "the line is too long",
+            Place(listing, number, MAXIMUM_LINE + 1),
+            f"at most {MAXIMUM_LINE} characters",
+        )
     line = strip_comment(line)
     position = 0
     while position < len(line):

@@ -204,6 +204,7 @@ def test_aliases_become_the_one_name(alias: str, name: str) -> None:
         ("mov eax,", 1, 9, "a number, a register or a name"),
         ("push [al]", 1, 7, "32-bit"),
         ("push [esp*2]", 1, 7, "other than esp"),
+        ("push [esp+esp]", 1, 6, "other than esp"),
         ("push [eax*3]", 1, 11, "1, 2, 4 or 8"),
         ("push [eax*eax]", 1, 11, "1, 2, 4 or 8"),
         ("push [eax - 2*ecx]", 1, 13, "1, 2, 4 or 8"),
@@ -219,6 +220,7 @@ def test_aliases_become_the_one_name(alias: str, name: str) -> None:
         ("mov eax, 4294967296", 1, 10, "0xffffffff"),
         ("mov eax, 4294967295 + 1", 1, 10, "4294967295"),
         ("int 256", 1, 5, "0 to 255"),
+        ("nop #" + "x" * 500, 1, 501, "at most 500 characters"),
         ("nop ; nop", 1, 5, "# before a comment"),
         ("nop\0", 1, 4, "an instruction"),
         ("mov eax, dword ptr fs:[4]", 1, 20, "["),
@@ -284,10 +286,10 @@ def test_errors_and_listings_can_be_pickled() -> None:
 )
 def test_hostile_text_is_refused_quickly(text: str) -> None:
     """What a stranger sends costs less than a second."""
-    began = time.perf_counter()
+    began = time.process_time()
     error = find_error(text)
     assert error is None or len(str(error)) < 2000
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 @given(st.text(max_size=60))

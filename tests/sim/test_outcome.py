@@ -205,9 +205,9 @@ def test_what_is_wrong_is_refused(
     ids=lambda text: text[:4],
 )
 def test_hostile_text_is_refused_quickly(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert find_error(text) is not None
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 0.1
 
 
 def test_errors_can_be_pickled() -> None:

@@ -256,6 +256,8 @@ def test_scenarios_can_be_pickled(whole: Scenario) -> None:
         ("call    VMI_Halt", "call    VMI_Hlat", 5, 17, "'VMI_Halt'"),
         ("jmp     idle", "jmmp    idle", 6, 9, "'jmp'"),
         ('"call VMI_IRET"', '"call\\tVMI_IRTE"', 8, 15, "'VMI_IRET'"),
+        ('"Does it stop?"', '""', 1, 12, "a text in quotes"),
+        ("[code]", "objection = 'A b'\n[code]", 2, 13, "lower-case"),
         ("work = 0", "work = 4294967296", 10, 8, "4294967295"),
         ("work = 0", "work = 0.5", 10, 8, "a whole number"),
         ("work = 0", "work = true", 10, 8, "a whole number"),
@@ -423,9 +425,9 @@ def test_a_program_that_is_too_long_is_refused() -> None:
 )
 def test_hostile_text_is_refused_quickly(text: str) -> None:
     """What a stranger sends costs less than a second."""
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(str(refuse(text))) < 2000
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 @given(

@@ -132,10 +132,10 @@ def test_what_is_no_toml_is_refused(text: str, line: int, column: int) -> None:
 )
 def test_hostile_text_is_refused_quickly(text: str) -> None:
     """What a stranger sends costs less than a second."""
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(ScenarioError):
         read_toml(text)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 @given(st.text(alphabet="a=.[]{}'\"\\#\n, 1é", max_size=40))
