@@ -8,6 +8,7 @@ ReviewError
 ├── WaitError          later
 │   ├── ThrottleError  429
 │   └── BusyError      503
+├── CommandError       ends a command
 └── InvalidError       422
     └── CorpusError    a file of facts is wrong
 """
@@ -98,3 +99,11 @@ class CorpusError(InvalidError):
         self.file = file
         self.entry = entry
         self.field = field
+
+
+class CommandError(ReviewError):
+    """Raised when a command cannot do what was typed; ends the program."""
+
+    def __init__(self, message: str, *, status: int = 1) -> None:
+        super().__init__(message)
+        self.status = status

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -154,7 +155,7 @@ def test_an_expired_session_is_nobody_without_a_change(
         def now(zone: Any) -> Any:
             return now.replace(year=now.year + 5, tzinfo=zone)
 
-    now = reviewers.datetime.now()
+    now = datetime.now(UTC)
     monkeypatch.setattr("app.page_cache.datetime", Later)
     monkeypatch.setattr("app.services.reviewers.datetime", Later)
     assert "nobody at" in site.get(**ada).text

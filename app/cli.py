@@ -1,0 +1,221 @@
+"""The program `vmi-review`: its commands, their options and their help.
+
+What a command does stands in `app.commands`, a module a noun. These are
+loaded when they are called, so that asking for help does not wait for the
+simulator, the database and the web server.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from app.config import Settings
+from app.errors import CommandError, ReviewError
+
+HELP = """An interface review that you can run.
+
+Settings are read from VMI_REVIEW_… variables; they are the options of
+`serve`, in capitals: --database-url is VMI_REVIEW_DATABASE_URL."""
+
+app = typer.Typer(
+    help=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+export = typer.Typer(no_args_is_help=True, help="Write a record to a file.")
+reviewer = typer.Typer(no_args_is_help=True, help="Accounts.")
+token = typer.Typer(no_args_is_help=True, help="Keys for programs.")
+app.add_typer(export, name="export")
+app.add_typer(reviewer, name="reviewer")
+app.add_typer(token, name="token")
+
+
+class Format(StrEnum):
+    """The forms of an export."""
+
+    md = "md"
+    json = "json"
+    jsonl = "jsonl"
+    csv = "csv"
+
+
+class RoleName(StrEnum):
+    """What a reviewer may do, as the models name it."""
+
+    reader = "reader"
+    reviewer = "reviewer"
+    editor = "editor"
+    administrator = "administrator"
+
+
+Name = Annotated[str, typer.Argument(help="Name of the account.")]
+
+
+def main() -> None:
+    """Run the command that was typed; refusals are a line, and no trace."""
+    try:
+        app()
+    except CommandError as error:
+        typer.echo(f"vmi-review: {error}", err=True)
+        sys.exit(error.status)
+    except ReviewError as error:
+        typer.echo(f"vmi-review: {error}", err=True)
+        sys.exit(1)
+
+
+def read_settings(given: dict[str, Any] | None = None) -> Settings:
+    """Return the settings: options that were given, else the environment."""
+    chosen = {k: v for k, v in (given or {}).items() if v is not None}
+    try:
+        return Settings(**chosen)
+    except ValidationError as error:
+        wrong = [
+            f"{one['loc'][0]}: {one['msg'].removeprefix('Value error, ')}"
+            for one in error.errors(include_url=False)
+        ]
+        raise CommandError("; ".join(wrong), status=2) from None
+
+
+def load_command(noun: str) -> ModuleType:
+    """Return the module that carries a command out."""
+    return import_module(f"app.commands.{noun}")
+
+
+def take_settings(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for each setting."""
+    options = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                bool | None if field.annotation is bool else str | None,
+                typer.Option(
+                    help=f"{field.description}.",
+                    show_default=str(field.default) or "none",
+                    metavar=None if field.annotation is bool else "VALUE",
+                ),
+            ],
+        )
+        for name, field in Settings.model_fields.items()
+    ]
+    vars(function)["__signature__"] = inspect.Signature(options)
+    return function
+
+
+@app.command()
+@take_settings
+def serve(**given: str | bool | None) -> None:
+    """Serve the review; the first start loads the bundled corpus."""
+    load_command("server").serve(read_settings(given))
+
+
+@app.command()
+def load() -> None:
+    """Load the bundled corpus, or what has changed in it."""
+    load_command("corpus").load(read_settings())
+
+
+@app.command()
+def verify(
+    head: Annotated[
+        str, typer.Option(help="Hash of an earlier head to look for too.")
+    ] = "",
+) -> None:
+    """Recompute the event log; name the first entry that does not hold."""
+    load_command("log").verify(read_settings(), head)
+
+
+@app.command()
+def explore(
+    question: Annotated[
+        str,
+        typer.Argument(
+            metavar="SLUG_OR_FILE",
+            help="Name of a bundled question, or a scenario file.",
+        ),
+    ],
+    platform: Annotated[
+        list[str] | None,
+        typer.Option(help="Only on this platform; may be repeated."),
+    ] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Under this policy; may be repeated.",
+        ),
+    ] = None,
+    *,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the whole report.")
+    ] = False,
+) -> None:
+    """Answer a question by exploring all its executions."""
+    load_command("question").explore(
+        read_settings(), question, platform or [], policy or [], as_json=json
+    )
+
+
+@export.command("decisions")
+def export_decisions(
+    format_: Annotated[
+        Format, typer.Option("--format", help="Form of the file.")
+    ] = Format.md,
+) -> None:
+    """Print the decision log, as /decisions.FORMAT answers it."""
+    load_command("log").export_decisions(read_settings(), format_.value)
+
+
+@reviewer.command("add")
+def add_reviewer(
+    name: Name,
+    role: Annotated[
+        RoleName, typer.Option(help="What they may do.")
+    ] = RoleName.reviewer,
+    *,
+    link: Annotated[
+        bool,
+        typer.Option(
+            "--link",
+            help="Print a one-time sign-in link instead of asking for a "
+            "password; also for an account that there is.",
+        ),
+    ] = False,
+) -> None:
+    """Add an account."""
+    load_command("accounts").add_reviewer(
+        read_settings(), name, role.value, link=link
+    )
+
+
+@token.command("create")
+def create_token(
+    name: Name,
+    label: Annotated[
+        str, typer.Option(help="What it is for, as the log tells it.")
+    ] = "token",
+) -> None:
+    """Print a new key for the API; it is shown this once."""
+    load_command("accounts").create_token(read_settings(), name, label)
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[
+        Path,
+        typer.Argument(help="A mail: .eml, or an archived page as text."),
+    ],
+) -> None:
+    """Store a mail as it was received."""
+    load_command("mail").import_file(read_settings(), file)

@@ -1,0 +1,1 @@
+"""What the commands of `vmi-review` do: one module a noun."""
