@@ -13,6 +13,7 @@ from app.middleware import GuardMiddleware, RequestMiddleware
 from app.page_cache import PageCacheMiddleware
 from app.routes import ROUTERS
 from app.routes.errors import add_error_handlers
+from app.services.explorer import Explorer
 from app.services.passwords import Passwords
 
 COMPRESSED_FROM = 500
@@ -28,12 +29,16 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
+        app.state.explorer.close()
         app.state.database.close()
 
     app = FastAPI(title="vmi-review", lifespan=lifespan)
     app.state.settings = settings
     app.state.database = Database(settings.get_database_url())
     app.state.passwords = Passwords()
+    app.state.explorer = Explorer(
+        workers=settings.run_workers, seconds=settings.run_seconds
+    )
     add_error_handlers(app)
     for router in ROUTERS:
         app.include_router(router)

@@ -8,12 +8,18 @@ from app.routes import (
     decisions,
     decisions_api,
     document,
+    evidence,
     health,
     home,
     log,
+    messages,
+    runs,
+    runs_api,
+    scenarios_api,
     sign_in,
     threads,
     threads_api,
+    whatif,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -25,7 +31,13 @@ ROUTERS: tuple[APIRouter, ...] = (
     decisions_api.api,
     log.api,
     health.router,
+    messages.router,
     sign_in.router,
     threads.router,
     threads_api.api,
+    evidence.router,
+    whatif.router,
+    scenarios_api.api,
+    runs.router,
+    runs_api.api,
 )

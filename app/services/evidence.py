@@ -25,6 +25,7 @@ from app.models import (
 )
 from app.services import entries, runs
 from app.services.reviewers import Visitor
+from app.services.verdicts import build_query
 from app.sim import MODEL
 
 EXPECTABLE = (
@@ -64,6 +65,11 @@ class EvidenceRow(NamedTuple):
     state: EvidenceState
     reviewer: str
     created_at: datetime
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Return what names the answer in the address of its run."""
+        return build_query(self.platform, self.variant, self.outcome)
 
 
 def list_evidence(session: Session, thread: str) -> list[EvidenceRow]:

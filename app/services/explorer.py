@@ -16,11 +16,19 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from types import FrameType, MappingProxyType
+from types import FrameType
 from typing import ParamSpec, TypeVar
 
 from app.errors import BusyError, Fault, InvalidError
-from app.sim import Limits, Report, ScenarioError, explore, parse_scenario
+from app.sim import (
+    PLATFORMS,
+    POLICIES,
+    Limits,
+    Report,
+    ScenarioError,
+    explore,
+    parse_scenario,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,8 +44,6 @@ MAXIMUM_REPORT = 512 * 1024
 
 WORKER_BYTES = 2 * 1024**3
 TASKS_OF_A_WORKER = 500
-
-NO_POLICIES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,19 +123,21 @@ class Explorer:
         BusyError
             If too many questions wait already, or the workers broke.
         """
+        require_asked(question)
+        question = self.bound(question)
         with self._take_slot():
-            limits = question.limits
-            question = replace(
-                question,
-                limits=replace(
-                    limits, seconds=min(limits.seconds, self.seconds)
-                ),
-            )
             try:
                 return self._submit(question).result()
             except BrokenProcessPool:
                 # another question may have broken the pool: once more
                 return self._retry(question)
+
+    def bound(self, question: Question) -> Question:
+        """Return the question as it will be asked: with our own seconds."""
+        seconds = min(question.limits.seconds, self.seconds)
+        return replace(
+            question, limits=replace(question.limits, seconds=seconds)
+        )
 
     def close(self) -> None:
         """Let the workers go; what is being explored is given up."""
@@ -166,6 +174,36 @@ class Explorer:
                 self._executor.shutdown(wait=False)
                 self._executor = self._start(self.workers)
                 return self._executor.submit(answer, question)
+
+
+def require_asked(question: Question) -> None:
+    """Raise InvalidError for platforms and policies that do not exist."""
+    faults = [
+        Fault(
+            f"/platforms/{place}",
+            f"there is no platform {name!r}",
+            expected=", ".join(PLATFORMS),
+        )
+        for place, name in enumerate(question.platforms or ())
+        if name not in PLATFORMS
+    ]
+    if question.platforms == ():
+        faults.append(Fault("/platforms", "expected at least one"))
+    for name, value in question.policies.items():
+        known = POLICIES[name].values if name in POLICIES else tuple(POLICIES)
+        wanted = value if name in POLICIES else name
+        if wanted not in known:
+            faults.append(
+                Fault(
+                    "/policies"
+                    if name not in POLICIES
+                    else f"/policies/{name}",
+                    f"{wanted[:80]!r} is not one of them",
+                    expected=", ".join(known),
+                )
+            )
+    if faults:
+        raise InvalidError("the question cannot be asked like this", *faults)
 
 
 def answer(question: Question) -> Report:

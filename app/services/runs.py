@@ -17,8 +17,8 @@ from sqlmodel import col
 from app.db import Database
 from app.errors import NotFoundError
 from app.models import Evidence, Run, Scenario
-from app.services.explorer import Explorer, Question
-from app.sim import Report
+from app.services.explorer import Explorer, Question, require_asked
+from app.sim import Report, compute_report_id
 
 POSTED = "posted"
 """The slug of a scenario that somebody sent and that is on no list."""
@@ -36,6 +36,14 @@ class StoredRun(NamedTuple):
 
     id: str
     created: bool
+
+
+class Answered(NamedTuple):
+    """A run, new or found, with its report."""
+
+    id: str
+    created: bool
+    report: Mapping[str, Any]
 
 
 class RunRecord(NamedTuple):
@@ -143,11 +151,28 @@ def find_slug(session: Session, text: str) -> str:
 
 def run_question(
     database: Database, explorer: Explorer, question: Question
-) -> StoredRun:
-    """Explore a question and store the report; nothing is locked meanwhile.
+) -> Answered:
+    """Answer a question; nothing is locked while it is explored.
 
-    What is stored already is not explored again.
+    What is stored already is not explored again, unless the clock ended it.
     """
+    question = explorer.bound(question)
+    require_asked(question)
+    with database.read() as session:
+        stored = find_run(session, compute_run_id(question))
+    if stored is not None and not has_time_limit(stored.report):
+        return Answered(stored.id, created=False, report=stored.report)
     report = explorer.explore(question)
     with database.write() as session:
-        return store_report(session, report, question.text)
+        run = store_report(session, report, question.text)
+    return Answered(run.id, created=run.created, report=report.to_dict())
+
+
+def compute_run_id(question: Question) -> str:
+    """Return the id that the run of a question has."""
+    return compute_report_id(
+        question.text,
+        platforms=question.platforms,
+        policies=question.policies,
+        limits=question.limits,
+    )

@@ -108,6 +108,21 @@ def read_question(session: Session, slug: str) -> QuestionRecord:
     raise NotFoundError("question", slug)
 
 
+class ThreadChoice(NamedTuple):
+    """A thread on which a run may be put forward."""
+
+    slug: str
+    title: str
+
+
+def list_thread_choices(session: Session) -> list[ThreadChoice]:
+    """Return all threads, by title."""
+    rows = session.execute(
+        select(col(Thread.slug), col(Thread.title)).order_by(col(Thread.title))
+    )
+    return [ThreadChoice._make(row) for row in rows]
+
+
 def _select_questions() -> Select[Any]:
     return (
         select(

@@ -46,6 +46,11 @@ class Cell:
     ways: tuple[str, ...]
 
     @property
+    def query(self) -> dict[str, str]:
+        """Return what names this answer in the address of its run."""
+        return build_query(self.platform, self.variant, self.outcome)
+
+    @property
     def differs(self) -> bool:
         """Tell whether another answer was expected."""
         return self.expected not in (None, self.answer)
@@ -69,6 +74,14 @@ class Line:
     def answered(self) -> tuple[Cell, ...]:
         """Return the cells that hold an answer."""
         return tuple(cell for cell in self.cells if cell is not None)
+
+
+def build_query(
+    platform: str, variant: str | None, outcome: str
+) -> dict[str, str]:
+    """Return what names an answer in the address of its run."""
+    query = {"platform": platform, "outcome": outcome}
+    return query if variant is None else {**query, "variant": variant}
 
 
 class Part(NamedTuple):
