@@ -121,7 +121,11 @@ def get_due(machine: Machine, cpu: CpuId) -> Due | None:
     if vcpu.shutdown or machine.stopped:
         return None
     if vcpu.mce_pending:
-        return Due(MACHINE_CHECK, forced=True, clause="SDM vol. 3B, 15.9")
+        return Due(
+            MACHINE_CHECK,
+            forced=True,
+            clause="SDM vol. 3A, 6.15, interrupt 18",
+        )
     if vcpu.nmi_pending and not vcpu.nmi_blocked:
         due = _get_due_nmi(machine, vcpu)
         if due is not None:

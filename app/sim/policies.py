@@ -103,7 +103,7 @@ _ALL: Final = (
             "shifted by the hypervisor so that it does not jump (needs "
             "VMX/SVM, else as pass-through); or real time, by a trap."
         ),
-        source="RFC A / VMI_RDTSC; SDM vol. 3C, 25.5.3",
+        source="RFC A / VMI_RDTSC; SDM vol. 3C, 25.3",
     ),
     Policy(
         name="cpuid_mask",

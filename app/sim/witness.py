@@ -19,7 +19,7 @@ from app.sim.search import DELIVERY, KINDS_PER_CPU, Search
 
 _ARRIVAL_CLAUSES: Final = {
     "nmi": ("SDM vol. 3A, 6.7", "RFC 2.11"),
-    "mce": ("SDM vol. 3B, 15.9", "RFC 2.11"),
+    "mce": ("SDM vol. 3A, 6.15, interrupt 18", "RFC 2.11"),
     "suspend": ("RFC 2.12", "RFC 2.12"),
     "steal": ("RFC 2.12", "RFC 2.12"),
     "alarm": ("RFC 2.12", "RFC 2.12"),
