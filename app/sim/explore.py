@@ -360,12 +360,14 @@ class _Run:
 def build_initial(
     scenario: Scenario, start: Start, host: Platform
 ) -> list[Machine]:
-    """Build the machine, and let what is pending arrive."""
+    """Build the machine, and let what is pending arrive, where it can."""
     machine = build_machine(start, scenario.code, scenario.data, host)
     machines = [machine]
     for event in start.pending:
         machines = [
-            after for each in machines for after in host.arrive(each, event)
+            after
+            for each in machines
+            for after in host.arrive(each, event) or [each]
         ]
     return machines
 

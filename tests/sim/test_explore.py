@@ -325,3 +325,19 @@ def test_what_is_pending_at_the_start_has_arrived() -> None:
         "software": "never",
         "hardware": "never",
     }
+
+
+def test_what_cannot_happen_at_the_start_is_left_out() -> None:
+    """No alarm is armed, and a machine that has stopped takes no NMI."""
+    report = ask(
+        "nop\ncli\nhlt",
+        {"goes-on": "halted", "stopped": "stopped"},
+        rest="[start]\npending = ['alarm', 'steal', 'mce', 'nmi']",
+        nmi="jmp nmi",
+    )
+    assert get_answers(report, "stopped") == {
+        "native": "never",
+        "software": "always",
+        "hardware": "always",
+    }
+    assert set(get_answers(report, "goes-on").values()) == {"never"}
