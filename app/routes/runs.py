@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from app.db import DatabaseDep, SessionDep
 from app.errors import Fault, InvalidError
-from app.forms import FormDep, Slug, check_form, clean_text
+from app.forms import FormDep, MaybeSlug, check_form, clean_text
 from app.identity import find_cookie_holder
 from app.models import Role
 from app.pages import (
@@ -48,9 +48,9 @@ ExplorerDep = Annotated[Explorer, Depends(get_explorer)]
 
 
 def get_selection(
-    platform: Annotated[Slug | None, Query()] = None,
-    variant: Annotated[Slug | None, Query()] = None,
-    outcome: Annotated[Slug | None, Query()] = None,
+    platform: Annotated[MaybeSlug, Query()] = None,
+    variant: Annotated[MaybeSlug, Query()] = None,
+    outcome: Annotated[MaybeSlug, Query()] = None,
     way: Literal["witness", "counter"] | None = None,
     step: Annotated[int, Query(ge=0, le=MOST_STEPS)] = 0,
 ) -> Selection:
@@ -118,7 +118,7 @@ def new_run(
     request: Request,
     shell: ShellDep,
     session: SessionDep,
-    scenario: Annotated[Slug | None, Query()] = None,
+    scenario: Annotated[MaybeSlug, Query()] = None,
 ) -> Response:
     """Show the form, with a question of the list to start from."""
     text = ""

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.db import DatabaseDep, SessionDep
-from app.forms import FormDep, Slug
+from app.forms import FormDep, MaybeSlug
 from app.pages import (
     Page,
     ShellDep,
@@ -26,6 +26,7 @@ from app.routes.runs import (
 )
 from app.services import run_views, runs, scenarios
 from app.services.explorer import Question, require_asked
+from app.services.markdown import render_markdown
 from app.services.run_views import Place, RunView
 from app.services.runs import RunRecord
 from app.services.scenarios import QuestionRecord
@@ -69,6 +70,7 @@ class QuestionPage(Page):
 
     template: ClassVar[str] = "whatif/show.html"
     question: QuestionRecord
+    notes: str
     view: RunView | None
     switches: Sequence[Switch]
     columns: Sequence[Column]
@@ -81,7 +83,7 @@ def list_questions(
     request: Request,
     shell: ShellDep,
     session: SessionDep,
-    call: Annotated[Slug | None, Query(max_length=120)] = None,
+    call: Annotated[MaybeSlug, Query()] = None,
 ) -> Response:
     """Show all questions with their answers, or those about a call."""
     questions = scenarios.list_questions(session)
@@ -112,6 +114,7 @@ def show_question(
     page = QuestionPage(
         title=question.question,
         question=question,
+        notes=render_markdown(question.scenario.notes),
         view=view,
         switches=_list_switches(question, policies),
         columns=[each for each in COLUMNS if each.name in asked],

@@ -16,7 +16,7 @@ SHOWN_STEPS = 200
 """How many lines of the timeline are shown around the current one."""
 
 GENERAL = ("eax", "ebx", "ecx", "edx", "esi", "edi", "ebp", "esp", "eip")
-FLAGS = ("if", "cf", "zf", "sf", "of", "pf", "cpl", "iopl")
+FLAGS = ("if", "cf", "zf", "sf", "of", "pf", "af", "cpl", "iopl")
 STATE = ("halted", "pending", "shadow", "nmi_blocked")
 CONTROL = ("cr0", "cr2", "cr3", "cr4", "eflags")
 SELECTORS = ("cs", "ss", "ds", "es", "fs", "gs")
