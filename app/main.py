@@ -10,6 +10,7 @@ from fastapi.staticfiles import StaticFiles
 from app.config import ROOT, Settings
 from app.db import Database
 from app.middleware import GuardMiddleware, RequestMiddleware
+from app.openapi import ReviewAPI
 from app.page_cache import PageCacheMiddleware
 from app.routes import ROUTERS
 from app.routes.errors import add_error_handlers
@@ -32,7 +33,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.explorer.close()
         app.state.database.close()
 
-    app = FastAPI(title="vmi-review", lifespan=lifespan)
+    app = ReviewAPI(lifespan=lifespan)
     app.state.settings = settings
     app.state.database = Database(settings.get_database_url())
     app.state.passwords = Passwords()
