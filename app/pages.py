@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Annotated, ClassVar
+from urllib.parse import quote
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
@@ -112,7 +113,9 @@ def get_environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(day=format_day, minute=format_minute)
+    environment.filters.update(
+        day=format_day, minute=format_minute, path=format_path
+    )
     environment.globals.update(static=get_static_path, stored=Markup)
     return environment
 
@@ -132,3 +135,8 @@ def format_day(at: datetime) -> str:
 def format_minute(at: datetime) -> str:
     """Return a time to the minute in UTC, `2006-03-22 20:05 UTC`."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def format_path(name: str) -> str:
+    """Return a name as a part of an address, as readable as it may be."""
+    return quote(name, safe="/@:+=~$!")

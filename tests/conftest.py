@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 from app.config import Settings
@@ -183,23 +183,24 @@ def signed_in(database: Database, client: TestClient) -> TestClient:
         secret = reviewers.sign_in(
             session, reviewer.id or 0, days=1, means="test"
         )
-    client.cookies.set(SESSION_COOKIE, secret)
+    # the name that a cookie jar gives to a host without dots
+    client.cookies.set(SESSION_COOKIE, secret, domain="testserver.local")
     client.headers["Sec-Fetch-Site"] = "same-origin"
     return client
 
 
 @pytest.fixture
-def statements(database: Database) -> Iterator[list[str]]:
-    """Collect the SQL that this database is sent, transactions aside."""
+def statements() -> Iterator[list[str]]:
+    """Collect the SQL that any database is sent, transactions aside."""
     sent: list[str] = []
 
     def collect(*arguments: Any) -> None:
         if not arguments[2].startswith(("BEGIN", "PRAGMA")):
             sent.append(arguments[2])
 
-    event.listen(database.engine, "before_cursor_execute", collect)
+    event.listen(Engine, "before_cursor_execute", collect)
     yield sent
-    event.remove(database.engine, "before_cursor_execute", collect)
+    event.remove(Engine, "before_cursor_execute", collect)
 
 
 @pytest.fixture

@@ -1,0 +1,202 @@
+"""What is refused: problem+json for programs, pages for people."""
+
+import pytest
+from fastapi import Request
+from fastapi.testclient import TestClient
+
+from app.db import Database
+from app.errors import (
+    BusyError,
+    ConflictError,
+    CorpusError,
+    Fault,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    ReviewError,
+    SignInError,
+    ThrottleError,
+)
+from app.models import Role
+from app.routes.errors import (
+    build_pointer,
+    describe_fault,
+    describe_part,
+    show_refusal,
+)
+from app.services import reviewers
+
+MEDIA_TYPE = "application/problem+json"
+COMMENTS = "/api/threads/kleen-sti-shadow/comments"
+
+
+def _make_request() -> Request:
+    return Request(
+        {
+            "type": "http",
+            "method": "GET",
+            "path": "/api/x",
+            "query_string": b"",
+            "headers": [(b"host", b"h")],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (NotFoundError("call", "VMI_No"), 404),
+        (ConflictError("taken"), 409),
+        (ForbiddenError("no"), 403),
+        (SignInError("who"), 401),
+        (ThrottleError("slowly", retry_after=3), 429),
+        (BusyError("later", retry_after=2), 503),
+        (InvalidError("wrong"), 422),
+        (CorpusError("calls.yaml", "bad"), 422),
+    ],
+)
+def test_each_error_has_its_status(error: ReviewError, status: int) -> None:
+    answer = show_refusal(_make_request(), error)
+    assert answer.status_code == status
+    assert answer.media_type == MEDIA_TYPE
+    assert answer.headers["cache-control"] == "no-store"
+    waits = status in {429, 503}
+    assert ("retry-after" in answer.headers) is waits
+    assert ("www-authenticate" in answer.headers) is (status == 401)
+
+
+def test_a_problem_has_the_members_of_rfc_9457(client: TestClient) -> None:
+    answer = client.get("/api/threads/nothing-here")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == MEDIA_TYPE
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "no thread is called 'nothing-here'",
+        "instance": "/api/threads/nothing-here",
+    }
+
+
+def test_people_get_a_page_and_programs_json(client: TestClient) -> None:
+    page = client.get("/threads/nothing", headers={"Accept": "text/html"})
+    assert page.status_code == 404
+    assert "text/html" in page.headers["content-type"]
+    assert "no thread is called" in page.text
+    wanted = {"Accept": "application/json"}
+    problem = client.get("/threads/nothing", headers=wanted)
+    assert problem.headers["content-type"] == MEDIA_TYPE
+
+
+def test_a_refused_part_is_named_by_its_place(
+    database: Database, client: TestClient
+) -> None:
+    with database.write() as session:
+        reviewers.add_reviewer(session, "ada", Role.reviewer)
+        token = reviewers.create_token(session, "ada")
+    client.headers["Authorization"] = f"Bearer {token}"
+    answer = client.post(COMMENTS, json={"text": " ", "txet": "x"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"pointer": "/text", "detail": "this must not be empty"},
+        {"pointer": "/txet", "detail": "Extra inputs are not permitted"},
+    ]
+    broken = client.post(
+        COMMENTS, content=b"{", headers={"Content-Type": "application/json"}
+    )
+    assert broken.status_code == 422
+    assert "not JSON" in broken.json()["errors"][0]["detail"]
+    answer = client.get("/api/threads?limit=0&kind=gripe")
+    assert [e["parameter"] for e in answer.json()["errors"]] == [
+        "kind",
+        "limit",
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"text": "\\ud800"}',
+        b'{"text": "a\\u0000b"}',
+        b'{"text": "\xff"}',
+        b"[" * 100_000,
+        b'{"text": 1e999}',
+        b"null",
+    ],
+)
+def test_no_body_brings_the_program_down(
+    database: Database, client: TestClient, body: bytes
+) -> None:
+    with database.write() as session:
+        reviewers.add_reviewer(session, "ada", Role.reviewer)
+        token = reviewers.create_token(session, "ada")
+    answer = client.post(
+        COMMENTS,
+        content=body,
+        headers={
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+        },
+    )
+    assert answer.status_code in {400, 422}
+    assert answer.headers["content-type"] == MEDIA_TYPE
+
+
+def test_a_wrong_method_names_all_right_ones(client: TestClient) -> None:
+    answer = client.request(
+        "DELETE", "/sign-in", headers={"Sec-Fetch-Site": "same-origin"}
+    )
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, POST"
+
+
+def test_signing_in_leads_back_to_where_one_was(client: TestClient) -> None:
+    answer = client.get("/threads/new?call=VMI_Halt")
+    assert answer.status_code == 401
+    assert 'href="/sign-in?next=/threads/new%3Fcall%3DVMI_Halt"' in answer.text
+    elsewhere = client.post(
+        "/threads/kleen-sti-shadow/replies",
+        data={"text": "x"},
+        headers={"Referer": "http://evil.example/x"},
+    )
+    assert elsewhere.status_code == 401
+    assert 'href="/sign-in?next=/"' in elsewhere.text
+    back = client.post(
+        "/threads/kleen-sti-shadow/replies",
+        data={"text": "x"},
+        headers={"Referer": "http://testserver/threads/kleen-sti-shadow"},
+    )
+    assert 'next=/threads/kleen-sti-shadow"' in back.text
+
+
+def test_a_bad_token_is_refused_even_for_reading(client: TestClient) -> None:
+    bad = {"Authorization": "Bearer nonsense"}
+    answer = client.post(COMMENTS, json={"text": "x"}, headers=bad)
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert client.get("/threads/", headers=bad).status_code == 401
+
+
+def test_pointers_are_escaped() -> None:
+    assert build_pointer(["a/b", 0, "c~d"]) == "/a~1b/0/c~0d"
+    assert build_pointer([]) == ""
+
+
+def test_a_fault_tells_line_and_column_where_it_has_them() -> None:
+    assert describe_fault(Fault("/text", "bad")) == {
+        "pointer": "/text",
+        "detail": "bad",
+    }
+    placed = Fault("/text", "bad", line=3, column=7, expected="a register")
+    assert describe_fault(placed) == {
+        "pointer": "/text",
+        "detail": "bad",
+        "line": 3,
+        "column": 7,
+        "expected": "a register",
+    }
+
+
+def test_a_header_is_a_parameter() -> None:
+    part = describe_part(["header", "x-a"], "missing", "Field required", {})
+    assert part == {"parameter": "x-a", "detail": "this is required"}

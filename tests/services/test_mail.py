@@ -1,0 +1,201 @@
+"""Reading mails: real ones, broken ones, hostile ones."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import InvalidError
+from app.services import mail
+from app.services.mail import (
+    MOST_BYTES,
+    MOST_DEPTH,
+    MOST_HEADERS,
+    MOST_PARTS,
+    decode_text,
+    get_synthetic_id,
+    parse_mail,
+    read_archive_date,
+    read_date,
+    read_header,
+    read_id,
+)
+
+EML = b"From: A <a@b.example>\nMessage-ID: <1@b.example>\n"
+
+
+def test_every_mail_of_the_review_is_read(shared: Path) -> None:
+    files = sorted((shared / "mail").glob("*.eml"))
+    assert files
+    for file in files:
+        read = parse_mail(file.read_bytes())
+        assert read.message_id is not None, file.name
+        assert "@" in read.message_id
+        assert read.sent_at is not None
+        assert read.sent_at.year == 2006
+        assert read.subject
+        assert "\N{REPLACEMENT CHARACTER}" not in read.body
+        assert ("Re:" in read.subject) is (read.in_reply_to is not None)
+
+
+def test_the_page_of_an_archive_is_read(shared: Path) -> None:
+    raw = (shared / "mail" / "kleen-review.archived.txt").read_bytes()
+    read = parse_mail(raw)
+    assert read.is_archived
+    assert read.message_id is None
+    assert read.subject == "Re: [RFC, PATCH 1/24] i386 Vmi documentation"
+    assert read.sender == "Andi Kleen"
+    assert read.sent_at == datetime(2006, 3, 22, 20, 58, 19, tzinfo=UTC)
+    assert read.body.startswith("On Monday 13 March 2006")
+
+
+def test_an_archive_may_leave_no_gap_below_the_subject() -> None:
+    raw = b"Re: x\nFrom: Ada\nDate: Wed Mar 22 2006 - 15:58:19 EST\n\nhi\n"
+    read = parse_mail(raw)
+    assert (read.subject, read.sender, read.body) == ("Re: x", "Ada", "hi\n")
+
+
+def test_the_separator_of_an_mbox_is_no_header() -> None:
+    read = parse_mail(b"From a@b Mon Mar 13 2006\n" + EML + b"\nhi\n")
+    assert read.message_id == "1@b.example"
+
+
+def test_encoded_words_and_raw_bytes_in_headers_are_text() -> None:
+    assert (
+        read_header("=?utf-8?q?Gr=C3=BC=C3=9Fe?= an alle") == "Grüße an alle"
+    )
+    assert read_header("=?iso-8859-1?b?/A==?=") == "ü"
+    assert read_header("=?utf-8?b?!!!?=")
+    assert read_header("=?no-such?q?abc?=") == "abc"
+    raw = EML + b"Subject: caf\xc3\xa9\n\nx"
+    assert parse_mail(raw).subject == "café"
+    assert read_header("a\r\n b\x00\x07c") == "a b\ufffd\ufffdc"
+
+
+@pytest.mark.parametrize(
+    ("declared", "sent", "text", "used"),
+    [
+        ("iso-8859-1", b"\xe9", "é", "iso8859-1"),
+        ("utf-8", b"\xc3\xa9", "é", "utf-8"),
+        ("utf-8", b"\xe9", "é", "cp1252"),
+        ("", b"\xc3\xa9", "é", "utf-8"),
+        ("", b"\x93x\x94", "“x”", "cp1252"),
+        ("unknown-8bit", b"\xc3\xa9", "é", "utf-8"),
+        ("us-ascii", b"\xc3\xa9", "é", "utf-8"),
+        ("rot13", b"abc", "abc", "utf-8"),
+        ("unicode_escape", b"\\u0041", "\\u0041", "utf-8"),
+        ("koi8-r", b"\xc4", "д", "koi8-r"),
+        ("", b"\x81", "\ufffd", "cp1252"),
+    ],
+)
+def test_the_declared_charset_then_utf_8_then_windows(
+    declared: str, sent: bytes, text: str, used: str
+) -> None:
+    assert decode_text(sent, declared) == (text, used)
+
+
+def test_only_plain_text_is_shown() -> None:
+    raw = (
+        EML + b'Content-Type: multipart/mixed; boundary="b"\n\n'
+        b"--b\nContent-Type: text/html\n\n<script>alert(1)</script>\n"
+        b"--b\nContent-Type: text/plain\n\nhello\n"
+        b"--b\nContent-Type: text/plain\n"
+        b"Content-Disposition: attachment\n\nhidden\n--b--\n"
+    )
+    body = parse_mail(raw).body
+    assert "hello" in body
+    assert "script>" not in body
+    assert "hidden" not in body
+    assert "[a part of type text/html is not shown]" in body
+
+
+def test_base64_is_decoded_and_control_characters_are_not_kept() -> None:
+    raw = (
+        EML + b"Content-Type: text/plain; charset=utf-8\n"
+        b"Content-Transfer-Encoding: base64\n\nYQBiG1szMW0K\n"
+    )
+    assert parse_mail(raw).body == "a\ufffdb\ufffd[31m\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"", "empty"),
+        (b" \n \n", "empty"),
+        (b"x" * (MOST_BYTES + 1), "bytes"),
+        (b"just some text\n\nand more", "neither the headers"),
+        (b"Subject: no sender\n\nx", "no From"),
+        (EML + b"X: y\n" * MOST_HEADERS + b"\nx", "headers"),
+        (EML + b"X: " + b"y" * 70_000 + b"\n\nx", "headers"),
+        (EML + b"\n" + b"Content-Type: text/plain\n" * 60, "parts"),
+    ],
+)
+def test_what_is_no_mail_or_too_much_is_refused_with_the_reason(
+    raw: bytes, reason: str
+) -> None:
+    with pytest.raises(InvalidError, match=reason):
+        parse_mail(raw)
+
+
+def test_nesting_is_bounded() -> None:
+    nested = b"Content-Type: text/plain\n\nx"
+    for number in range(MOST_DEPTH + 2):
+        mark = f"b{number}".encode()
+        nested = (
+            b'Content-Type: multipart/mixed; boundary="%s"\n\n'
+            b"--%s\n%s\n--%s--\n" % (mark, mark, nested, mark)
+        )
+    assert nested.count(b"Content-Type") < MOST_PARTS
+    with pytest.raises(InvalidError, match="nested"):
+        parse_mail(EML + nested)
+
+
+@given(st.binary(max_size=2000))
+def test_any_bytes_are_a_mail_or_refused(raw: bytes) -> None:
+    for given_bytes in (raw, EML + raw, b"Re: x\nFrom: a\nDate: b\n" + raw):
+        try:
+            read = parse_mail(given_bytes)
+        except InvalidError:
+            continue
+        for text in (read.subject, read.sender, read.body):
+            assert "\0" not in text
+            assert text.encode().decode() == text
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("<a@b>", "a@b"),
+        ("  <a@b> (by somebody)", "a@b"),
+        ("a@b", "a@b"),
+        ("<a@b> <c@d>", "a@b"),
+        ("", None),
+        ("not an id", None),
+        (f"<{'x' * 300}@b>", None),
+    ],
+)
+def test_an_id_is_read_without_its_brackets(
+    value: str, name: str | None
+) -> None:
+    assert read_id(value) == name
+
+
+def test_a_date_that_is_none_is_none() -> None:
+    assert read_date("yesterday") is None
+    assert read_date("Mon, 99 Mar 2006 12:55:25 -0800") is None
+    assert read_date("Fri, 31 Dec 9999 23:00:00 -2300") is None
+    assert read_date("Mon, 13 Mar 2006 12:55:25") == datetime(
+        2006, 3, 13, 12, 55, 25, tzinfo=UTC
+    )
+    assert read_archive_date("Wed Mar 22 2006 - 21:58:19 +0100") == datetime(
+        2006, 3, 22, 20, 58, 19, tzinfo=UTC
+    )
+
+
+def test_equal_bytes_have_equal_ids() -> None:
+    assert get_synthetic_id(b"a") == get_synthetic_id(b"a")
+    assert get_synthetic_id(b"a") != get_synthetic_id(b"b")
+    assert read_id(get_synthetic_id(b"a")) == get_synthetic_id(b"a")
+    assert mail.get_synthetic_id(b"a").endswith("@archive.invalid")

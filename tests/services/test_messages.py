@@ -1,0 +1,126 @@
+"""Mails as stored: kept as received, told apart, tied to their threads."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from app.errors import InvalidError, NotFoundError
+from app.models import Entry, Message
+from app.services import messages
+from app.services.mail import get_synthetic_id
+
+KLEEN = "200603222105.58912.ak@suse.de"
+ARCHIVED = (
+    b"Re: [RFC, PATCH 1/24] i386 Vmi documentation\n\n"
+    b"From: Andi Kleen\nDate: Wed Mar 22 2006 - 15:58:19 EST\n\nhello\n"
+)
+
+
+def test_every_mail_of_the_review_is_kept_as_received(
+    session: Session, shared: Path
+) -> None:
+    for file in sorted((shared / "mail").glob("*.eml")):
+        raw = file.read_bytes()
+        message = messages.import_message(session, raw)
+        assert messages.read_raw(session, message.message_id) == raw
+        assert messages.get_message(session, message.message_id).html
+
+
+def test_importing_again_changes_nothing(
+    session: Session, shared: Path
+) -> None:
+    count = select(
+        select(func.count()).select_from(Message).scalar_subquery(),
+        select(func.max(col(Entry.seq))).scalar_subquery(),
+    )
+    files = sorted((shared / "mail").iterdir())
+    first = [
+        messages.import_message(session, f.read_bytes()).id for f in files
+    ]
+    before = session.execute(count).one()
+    again = [
+        messages.import_message(session, f.read_bytes()).id for f in files
+    ]
+    assert first == again
+    assert session.execute(count).one() == before
+
+
+def test_the_page_of_an_archive_is_the_mail_that_the_review_knows(
+    session: Session, shared: Path
+) -> None:
+    raw = (shared / "mail" / "kleen-review.archived.txt").read_bytes()
+    message = messages.import_message(session, raw)
+    assert message.message_id == KLEEN
+    assert message.raw == raw
+    detail = messages.get_message(session, KLEEN)
+    assert len(detail.threads) == 12
+    assert "kleen-sti-shadow" in {thread.slug for thread in detail.threads}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b"Andi Kleen", b"Ada Nobody"),
+        (b"2006 - 15", b"2007 - 15"),
+        (b"15:58:19", b"11:58:19"),
+        (b"[RFC, PATCH 1/24] ", b""),  # then several mails would fit
+        (b"Wed Mar 22 2006 - 15:58:19 EST", b"yesterday"),
+    ],
+)
+def test_a_page_that_is_no_known_mail_gets_an_id_of_its_content(
+    session: Session, change: tuple[bytes, bytes]
+) -> None:
+    raw = ARCHIVED.replace(*change)
+    message = messages.import_message(session, raw)
+    assert message.message_id == get_synthetic_id(raw)
+    assert messages.get_message(session, message.message_id).threads == []
+
+
+def test_an_import_is_logged_with_the_digest_of_its_bytes(
+    session: Session,
+) -> None:
+    messages.import_message(session, ARCHIVED, actor="reviewer:ada")
+    entry = session.execute(
+        select(Entry).order_by(col(Entry.seq).desc()).limit(1)
+    ).scalar_one()
+    assert (entry.actor, entry.type, entry.subject) == (
+        "reviewer:ada",
+        "message.imported",
+        f"message:{KLEEN}",
+    )
+    assert entry.data["bytes"] == len(ARCHIVED)
+    assert len(entry.data["sha256"]) == 64
+
+
+def test_a_refused_mail_changes_nothing(session: Session) -> None:
+    with pytest.raises(InvalidError):
+        messages.import_message(session, b"no mail at all")
+    assert session.execute(select(Message)).first() is None
+
+
+def test_mails_know_what_they_answer_and_what_answers_them(
+    session: Session, shared: Path
+) -> None:
+    for file in sorted((shared / "mail").glob("*.eml")):
+        messages.import_message(session, file.read_bytes())
+    detail = messages.get_message(
+        session, "20060322213435.GI15997@sorel.sous-sol.org"
+    )
+    assert detail.parent is not None
+    assert detail.parent.message_id == KLEEN
+    assert [reply.message_id for reply in detail.replies] == [
+        "200603222213.45910.ak@suse.de"
+    ]
+    names = [name for name, _ in detail.headers]
+    assert names[0] == "From"
+    assert "Received" not in names
+
+
+def test_a_mail_that_is_not_here_is_not_found(session: Session) -> None:
+    with pytest.raises(NotFoundError):
+        messages.get_message(session, "x@y")
+    with pytest.raises(NotFoundError):
+        messages.read_raw(session, "x@y")
