@@ -14,7 +14,7 @@ import typer
 import uvicorn
 
 from app.commands.accounts import get_address
-from app.commands.corpus import describe
+from app.commands.corpus import describe, refresh_runs
 from app.commands.database import open_for_change
 from app.config import Settings
 from app.errors import CommandError
@@ -107,9 +107,11 @@ def prepare(settings: Settings) -> str | None:
         with database.write() as session:
             if empty:
                 typer.echo(describe(corpus.load_corpus(session)))
-            return reviewers.ensure_administrator(
+            secret = reviewers.ensure_administrator(
                 session, hours=settings.link_hours
             )
+        refresh_runs(settings, database)
+        return secret
 
 
 def run(

@@ -85,6 +85,11 @@ def start_pool(workers: int) -> Executor:
     )
 
 
+def start_inline(_workers: int) -> Executor:
+    """Return an executor without processes, for a command's own use."""
+    return InlineExecutor()
+
+
 class Explorer:
     """Answers questions by an executor, as many at a time as it has workers.
 
