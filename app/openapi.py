@@ -5,6 +5,7 @@ FastAPI describes refusals in its own shape; here each is a problem (RFC
 """
 
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 from fastapi import FastAPI
@@ -22,6 +23,7 @@ their `Link` headers (RFC 8288). Refusals are `application/problem+json` (RFC
 Running a question needs none.
 """
 REFUSED = 400
+UNTOLD = "Successful Response"
 REASONS = {
     "400": "The request cannot be read.",
     "401": "No token was sent, or it is not good.",
@@ -137,6 +139,9 @@ def _list_refusals(path: str, method: str) -> Iterator[str]:
 
 def _add_refusals(operation: Json, statuses: set[str]) -> None:
     responses: Json = operation["responses"]
+    for status, response in responses.items():
+        if response.get("description") == UNTOLD:
+            response["description"] = HTTPStatus(int(status)).phrase
     refusals = {s for s in responses if int(s) >= REFUSED} | statuses
     for status in sorted(refusals):
         told = responses.get(status, {}).get("description", "")

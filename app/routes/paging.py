@@ -36,8 +36,8 @@ Cursor = Annotated[
     str | None,
     Query(
         max_length=CURSOR_LENGTH,
-        description="Where the page before ended; taken from its `next` "
-        "link, not made up.",
+        description="Where the page before ended; taken from its "
+        "next link, not made up.",
     ),
 ]
 

@@ -146,9 +146,10 @@ def read_operation(
 def read_replies(document: Json, responses: Json) -> Iterator[Reply]:
     """Yield the answers by status; refusals have no example of their own."""
     for status, reply in sorted(responses.items()):
-        media, content = next(iter(reply.get("content", {}).items()), ("", {}))
+        contents: dict[str, dict[str, Any]] = reply.get("content", {})
+        media, content = next(iter(contents.items()), ("", {}))
         good = int(status) < HTTPStatus.BAD_REQUEST
-        schema: Json = content["schema"] if "schema" in content else {}
+        schema: Json = content.get("schema", {})
         yield Reply(
             status=status,
             phrase=HTTPStatus(int(status)).phrase,
@@ -166,10 +167,12 @@ def read_part(
 ) -> Part:
     """Return a parameter or a field as the page shows it."""
     schema = part.get("schema", part)
+    kind = name_kind(document, schema)
     return Part(
         name=name,
         place=place,
-        kind=name_kind(document, schema),
+        # in an address, what is left out is null
+        kind=kind.removesuffix(" or null") if place else kind,
         shape=find_shape(schema),
         required=required,
         text=part.get("description", schema.get("description", "")),
