@@ -1,0 +1,361 @@
+"""The commands: what they print, and how they end."""
+
+import importlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from app import cli
+from app.config import ROOT, Settings
+from app.db import Database
+from app.models import Role
+from app.routes.decisions import DecisionForm
+from app.services import decisions, exports, reviewers
+from tests import factories
+from tests.conftest import SQLiteCopies
+
+MAIN = [sys.executable, "-c", "from app.cli import main; main()"]
+SLUG = "kleen-sti-shadow"
+THREAD = "kleen-sti-pairs-belong-in-spec"
+SECRET = re.compile(r"/sign-in/([\w-]{20,})$", re.MULTILINE)
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def url(sqlite_copies: SQLiteCopies, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return a full database, that the settings name."""
+    url = sqlite_copies.make("full")
+    monkeypatch.setenv("VMI_REVIEW_DATABASE_URL", url)
+    return url
+
+
+@pytest.fixture
+def run(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    """Return what runs a command: status, output, errors."""
+
+    def run_command(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["vmi-review", *arguments])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capfd.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return run_command
+
+
+def test_the_help_names_each_command(run: Run) -> None:
+    status, out, _ = run("--help")
+    assert status == 0
+    for name in ("serve", "load", "verify", "explore", "export", "import"):
+        assert f"\n  {name} " in out
+    assert run("explore", "--help")[0] == 0
+
+
+def test_the_help_loads_neither_simulator_nor_server() -> None:
+    probe = (
+        "import sys, app.cli; "
+        "sys.exit(bool({'sqlalchemy', 'uvicorn', 'fastapi', 'app.sim'} "
+        "& set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", probe], cwd=ROOT, check=True)
+
+
+def test_every_setting_is_an_option_of_serve(run: Run) -> None:
+    out = run("serve", "--help")[1]
+    for name in Settings.model_fields:
+        assert f"--{name.replace('_', '-')} " in out
+
+
+def test_roles_and_formats_are_those_there_are() -> None:
+    assert [r.value for r in cli.RoleName] == [r.value for r in Role]
+    assert [f.value for f in cli.Format] == list(exports.FORMATS)
+
+
+def test_every_command_has_its_module() -> None:
+    for noun in ("server", "corpus", "log", "question", "accounts", "mail"):
+        assert importlib.import_module(f"app.commands.{noun}").__doc__
+
+
+@pytest.mark.usefixtures("url")
+def test_a_log_that_holds_is_verified(run: Run) -> None:
+    status, out, _ = run("verify")
+    assert (status, "entries hold" in out) == (0, True)
+    head = out.split()[-1]
+    assert run("verify", "--head", head)[0] == 0
+    status, _, err = run("verify", "--head", "0" * 64)
+    assert (status, "no entry has the hash" in err) == (1, True)
+
+
+def test_a_broken_log_names_its_first_broken_entry(url: str, run: Run) -> None:
+    database = Database(url)
+    with database.write() as session:
+        factories.make_visitor(session)
+        session.execute(text("UPDATE entry SET actor = 'eve' WHERE seq = 1"))
+    database.close()
+    status, out, err = run("verify")
+    assert (status, out) == (1, "")
+    assert err.startswith("vmi-review: the log does not hold: entry 1 (")
+
+
+@pytest.mark.usefixtures("url")
+def test_loading_twice_changes_nothing(run: Run) -> None:
+    before = run("verify")[1]
+    status, out, _ = run("load")
+    assert status == 0
+    assert "is loaded already" in out
+    assert run("verify")[1] == before
+
+
+@pytest.mark.parametrize("command", [("verify",), ("export", "decisions")])
+def test_without_a_database_it_says_how_to_make_one(
+    run: Run,
+    command: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VMI_REVIEW_DATA_DIR", str(tmp_path / "none"))
+    status, _, err = run(*command)
+    assert status == 1
+    assert "`vmi-review load` makes one" in err
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_file_that_is_no_database_is_a_line_and_no_trace(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "review.db").write_text("not a database, but a text " * 50)
+    monkeypatch.setenv("VMI_REVIEW_DATA_DIR", str(tmp_path))
+    for command in ("verify", "load"):
+        status, _, err = run(command)
+        assert status == 1
+        assert "refuses: file is not a database" in err
+        assert "Traceback" not in err
+
+
+def test_a_bad_setting_is_named(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VMI_REVIEW_DATABASE_URL", "mysql://x")
+    status, _, err = run("verify")
+    assert status == 2
+    assert "database_url: expected sqlite:///PATH" in err
+    assert run("serve", "--port", "many")[0] == 2
+
+
+@pytest.mark.parametrize("name", list(exports.FORMATS))
+def test_an_export_has_the_bytes_of_the_page(
+    url: str, run: Run, name: str
+) -> None:
+    database = Database(url)
+    with database.write() as session:
+        ada = factories.make_visitor(session)
+        form = DecisionForm.model_validate(
+            {"disposition": "rejected", "reason": "Größe ● no."}
+        )
+        decisions.record_decision(session, ada, THREAD, form.make())
+        expected = exports.export_decisions(session, name)
+    database.close()
+    status, out, _ = run("export", "decisions", "--format", name)
+    assert status == 0
+    assert out.encode() == expected
+
+
+def test_a_question_is_answered_in_words(run: Run) -> None:
+    status, out, _ = run("explore", SLUG)
+    assert status == 0
+    assert re.search(r"^ +native +software +hardware$", out, re.MULTILINE)
+    assert "○ never" in out
+    assert "Shortest witness: " in out
+    assert all(len(line) <= 90 for line in out.split("\n"))
+
+
+def test_a_question_is_answered_in_json(run: Run) -> None:
+    status, out, _ = run("explore", SLUG, "--json", "--platform", "software")
+    assert status == 0
+    report = json.loads(out)
+    assert {p["platform"] for p in report["platforms"]} == {"software"}
+
+
+def test_a_file_is_a_question_too(run: Run, tmp_path: Path) -> None:
+    bundled = ROOT / "app/corpus/vmi/scenarios" / f"{SLUG}.toml"
+    file = tmp_path / "mine.toml"
+    file.write_bytes(bundled.read_bytes())
+    assert run("explore", str(file))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (b"question = 1 2", ":1:"),
+        (b'question = "x"\nother = 1\n', ":"),
+        (b"\xff\xfe", "byte 0 is not UTF-8"),
+        (b"#" * 300_000, "longer than"),
+    ],
+)
+def test_a_refused_file_ends_with_2_and_its_place(
+    run: Run, tmp_path: Path, content: bytes, place: str
+) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_bytes(content)
+    status, out, err = run("explore", str(file))
+    assert (status, out) == (2, "")
+    assert err.startswith(f"vmi-review: {file}")
+    assert place in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("nothing-like-it",), "no question is called 'nothing-like-it'"),
+        ((SLUG, "--platform", "vax"), "there are native"),
+        ((SLUG, "--policy", "nmi"), "write NAME=VALUE"),
+        ((SLUG, "--policy", "moon=full"), "'moon=full' is no policy"),
+        ((SLUG, "--policy", "nmi=full"), "not 'full'"),
+        ((".",), "Is a directory"),
+    ],
+)
+def test_what_there_is_not_is_refused_by_name(
+    run: Run, arguments: tuple[str, ...], told: str
+) -> None:
+    status, _, err = run("explore", *arguments)
+    assert status == 2
+    assert told in err
+
+
+def test_a_reviewer_by_link_and_their_token(url: str, run: Run) -> None:
+    status, out, err = run("reviewer", "add", "bob", "--link")
+    assert (status, "signs bob in once" in err) == (0, True)
+    link = SECRET.search(out)
+    assert link is not None
+    status, key, _ = run("token", "create", "bob")
+    assert status == 0
+    database = Database(url)
+    with database.read() as session:
+        by_link = reviewers.find_link_holder(session, link[1])
+        by_key = reviewers.find_token_holder(session, key.strip())
+    database.close()
+    assert by_link is not None
+    assert by_link == by_key
+    assert by_link.role == Role.reviewer
+
+
+@pytest.mark.usefixtures("url")
+def test_a_reviewer_by_password_from_standard_input() -> None:
+    def add(name: str, password: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*MAIN, "reviewer", "add", name, "--role", "editor"],
+            cwd=ROOT,
+            input=password,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert add("carl", "long enough a word\n").returncode == 0
+    again = add("carl", "long enough a word\n")
+    assert again.returncode == 1
+    assert "already called 'carl'" in again.stderr
+    short = add("dora", "short\n")
+    assert "a password has 10 to" in short.stderr
+    assert "the password is empty" in add("dora", "").stderr
+
+
+@pytest.mark.usefixtures("url")
+def test_a_token_is_made_only_for_who_there_is(run: Run) -> None:
+    status, out, err = run("token", "create", "nobody")
+    assert (status, out) == (1, "")
+    assert "no reviewer is called 'nobody'" in err
+
+
+@pytest.mark.usefixtures("url")
+def test_a_mail_is_imported_once(run: Run, shared: Path) -> None:
+    file = str(shared / "mail" / "kleen-review.archived.txt")
+    status, out, _ = run("import", file)
+    assert status == 0
+    assert "/m/" in out
+    before = run("verify")[1]
+    assert run("import", file)[1] == out
+    assert run("verify")[1] == before
+
+
+@pytest.mark.usefixtures("url")
+def test_a_mail_that_is_not_there_is_a_line(run: Run) -> None:
+    status, _, err = run("import", "no-such.eml")
+    assert (status, err) == (
+        2,
+        "vmi-review: no-such.eml: No such file or directory\n",
+    )
+
+
+@contextmanager
+def serve(folder: Path, *options: str) -> Iterator[tuple[int, str]]:
+    """Serve; give the process's number and what it printed."""
+    process = subprocess.Popen(
+        [*MAIN, "serve", "--port", "0", "--data-dir", str(folder), *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={k: v for k, v in os.environ.items() if "VMI" not in k},
+    )
+    printed = ""
+    try:
+        while process.stdout and "Sign in as" not in printed:
+            line = process.stdout.readline()
+            assert line, process.stderr and process.stderr.read()
+            printed += line
+        yield process.pid, printed
+    finally:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert "Traceback" not in out + err
+
+
+def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
+    with serve(tmp_path) as (_, printed):
+        assert "Loading the bundled review" in printed
+        ready = re.search(r"ready at (http://127\.0\.0\.1:\d+/)", printed)
+        assert ready is not None
+        with urllib.request.urlopen(f"{ready[1]}healthz") as answer:  # noqa: S310 - our own
+            assert json.load(answer)["status"] == "ok"
+    began = time.monotonic()
+    with serve(tmp_path) as (_, printed):
+        assert "Loading" not in printed
+        assert time.monotonic() - began < 15
+
+
+def test_a_taken_port_is_a_line(run: Run, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        status, _, err = run(
+            "serve", "--port", port, "--data-dir", str(tmp_path)
+        )
+    assert status == 1
+    assert f"port {port} of 127.0.0.1 is taken" in err
+    assert not (tmp_path / "review.db").exists()
+
+
+def test_an_address_of_elsewhere_is_a_line(run: Run, tmp_path: Path) -> None:
+    status, _, err = run(
+        "serve", "--host", "192.0.2.1", "--data-dir", str(tmp_path)
+    )
+    assert status == 1
+    assert "cannot be listened on" in err
