@@ -1,0 +1,95 @@
+"""Migrations: one set for both engines, up, down, and all at once."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+from sqlmodel import SQLModel
+
+from app.config import ROOT
+from app.db import Database, get_alembic_config
+from tests.conftest import PostgresCopies, SQLiteCopies
+
+Copies = SQLiteCopies | PostgresCopies
+
+
+@pytest.fixture
+def bare_database(copies: Copies) -> Database:
+    """Return a database without any table, on each engine."""
+    database = Database(copies.make("empty"))
+    command.downgrade(get_alembic_config(database.url), "base")
+    return database
+
+
+def list_tables(database: Database) -> set[str]:
+    """Return the names of the tables that there are."""
+    return set(inspect(database.engine).get_table_names())
+
+
+def test_there_is_one_newest_migration() -> None:
+    scripts = ScriptDirectory.from_config(get_alembic_config("sqlite://"))
+    assert len(scripts.get_heads()) == 1
+
+
+def test_migrations_make_what_the_models_say(
+    empty_database: Database,
+) -> None:
+    command.check(get_alembic_config(empty_database.url))
+    with empty_database.engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_every_constraint_has_a_name(empty_database: Database) -> None:
+    inspector = inspect(empty_database.engine)
+    for table in list_tables(empty_database) - {"alembic_version"}:
+        assert inspector.get_pk_constraint(table)["name"] == f"pk_{table}"
+        for key in inspector.get_foreign_keys(table):
+            assert str(key["name"]).startswith(f"fk_{table}_")
+        for constraint in inspector.get_unique_constraints(table):
+            assert str(constraint["name"]).startswith(f"uq_{table}_")
+
+
+def test_down_leaves_nothing_and_up_makes_all_again(
+    bare_database: Database,
+) -> None:
+    assert list_tables(bare_database) <= {"alembic_version"}
+    bare_database.upgrade()
+    assert list_tables(bare_database) >= set(SQLModel.metadata.tables)
+    bare_database.close()
+
+
+def test_an_upgrade_of_the_newest_changes_nothing(
+    database: Database,
+) -> None:
+    with database.read() as session:
+        before = session.execute(text("SELECT count(*) FROM thread")).scalar()
+    database.upgrade()
+    with database.read() as session:
+        after = session.execute(text("SELECT count(*) FROM thread")).scalar()
+    assert before == after
+    assert before
+
+
+def test_four_that_upgrade_at_once_all_succeed(
+    bare_database: Database,
+) -> None:
+    program = "import sys; from app.db import Database; Database(sys.argv[1])"
+
+    def upgrade(_: int) -> int:
+        return subprocess.run(
+            [sys.executable, "-c", f"{program}.upgrade()", bare_database.url],
+            cwd=ROOT,
+            check=False,
+        ).returncode
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(upgrade, range(4))) == [0, 0, 0, 0]
+    assert list_tables(bare_database) >= set(SQLModel.metadata.tables)
+    bare_database.close()
