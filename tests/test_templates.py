@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from fastapi.routing import APIRoute
 from jinja2 import nodes
+from starlette.routing import Mount, Route
 
 from app.config import Settings
 from app.main import create_app
 from app.pages import Page, get_environment
+from app.routes import ROUTERS
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "app" / "templates"
 NAMES = sorted(
@@ -36,10 +38,12 @@ def _parse(name: str) -> nodes.Template:
 @pytest.fixture(scope="module")
 def route_names() -> set[str]:
     app = create_app(Settings(database_url="sqlite:///:memory:"))
+    # the application keeps what it includes as one route each
+    included = [route for router in ROUTERS for route in router.routes]
     return {
         route.name
-        for route in app.routes
-        if isinstance(route, APIRoute) or hasattr(route, "name")
+        for route in [*app.routes, *included]
+        if isinstance(route, APIRoute | Mount | Route)
     }
 
 

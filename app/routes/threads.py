@@ -159,7 +159,7 @@ class NewThreadPage(Page):
 class PreviewPage(Page):
     """How a text will look."""
 
-    template: ClassVar[str] = "threads/_preview.html"
+    template: ClassVar[str] = "threads/preview.html"
     title: str = "Preview"
     preview: str
 
@@ -256,13 +256,18 @@ def _preview_new(
 ) -> Response:
     preview = render_markdown(typed.get("text", ""))
     if is_fragment(request):
-        return render(request, shell, PreviewPage(preview=preview))
+        return _render_preview(request, shell, preview)
     page = NewThreadPage(
         typed=typed,
         choices=threads.list_choices(session),
         preview=preview,
     )
     return render(request, shell, page)
+
+
+def _render_preview(request: Request, shell: Shell, preview: str) -> Response:
+    page = PreviewPage(preview=preview)
+    return render_template(request, shell, "threads/_preview.html", page)
 
 
 def _render_new(
@@ -309,7 +314,7 @@ def create_reply(  # noqa: PLR0913 - each is a part of the request
     previewed = typed.get("act") == PREVIEW
     preview = render_markdown(form.text) if form and previewed else ""
     if previewed and is_fragment(request):
-        return render(request, shell, PreviewPage(preview=preview))
+        return _render_preview(request, shell, preview)
     if form is not None and not previewed:
         try:
             post = annotations.reply(

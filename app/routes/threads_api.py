@@ -95,7 +95,7 @@ class ThreadDetailOut(ThreadOut):
 
 
 @api.get("/threads", summary="Threads, oldest first")
-def list_threads(
+def read_threads(
     request: Request,
     response: Response,
     session: SessionDep,
@@ -115,7 +115,7 @@ def _make_item(row: ThreadRow) -> ThreadListItem:
 
 
 @api.get("/threads/{slug}", summary="A thread with its posts")
-def show_thread(session: SessionDep, slug: ThreadSlug) -> ThreadDetailOut:
+def read_thread(session: SessionDep, slug: ThreadSlug) -> ThreadDetailOut:
     """Return one thread with all that it speaks of and that was said."""
     thread = thread_rows.get_thread(session, slug)
     posts = annotations.list_posts(session, thread.id)
@@ -180,13 +180,13 @@ def create_comment(  # noqa: PLR0913 - each is a part of the request
         session, visitor, slug, comment.text, comment.parent
     )
     response.headers["Location"] = request.app.url_path_for(
-        "show_comment", slug=slug, comment=post.id
+        "read_comment", slug=slug, comment=post.id
     )
     return _make_post(post)
 
 
 @api.get("/threads/{slug}/comments/{comment}", summary="One comment")
-def show_comment(
+def read_comment(
     session: SessionDep,
     slug: ThreadSlug,
     comment: Annotated[str, Path(max_length=SLUG_LENGTH)],

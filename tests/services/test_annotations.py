@@ -1,5 +1,7 @@
 """Posts: replies, how they nest, and passages found by their quote."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -194,7 +196,8 @@ def test_the_text_of_a_section_has_no_tags_and_no_entities() -> None:
 def test_a_target_names_calls_section_and_passage() -> None:
     assert build_target(["VMI_Halt"], None, None) == "/calls/VMI_Halt"
     passage = find_passage("the quote here", "quote")
-    section, call = build_target(["VMI_Halt"], "intro", passage)  # type: ignore[misc]
+    target: Any = build_target(["VMI_Halt"], "intro", passage)
+    section, call = target
     assert call == "/calls/VMI_Halt"
     assert section["type"] == "SpecificResource"
     selector = section["selector"]

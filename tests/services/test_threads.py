@@ -9,6 +9,7 @@ from app.errors import InvalidError, NotFoundError
 from app.models import (
     Annotation,
     Entry,
+    Section,
     Severity,
     Thread,
     ThreadKind,
@@ -54,8 +55,8 @@ def test_a_thread_on_a_passage_keeps_quote_and_place(
     session: Session,
 ) -> None:
     anchor, words = session.execute(
-        select(col(threads.Section.anchor), col(threads.Section.html)).where(
-            col(threads.Section.number) == "2.11"
+        select(col(Section.anchor), col(Section.html)).where(
+            col(Section.number) == "2.11"
         )
     ).one()
     text = annotations.read_text(words)
