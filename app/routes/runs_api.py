@@ -28,6 +28,7 @@ kernel = \"\"\"
         cli
         hlt
 \"\"\"
+irq0 = "call VMI_IRET"
 
 [events]
 irq0 = 1
