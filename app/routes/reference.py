@@ -137,7 +137,7 @@ def read_operation(
             )
             for one in operation.get("parameters", [])
         ],
-        shape=find_shape(body.get("schema", {})),
+        shape=find_shape(document, body.get("schema", {})),
         example=write_example(document, body) if body else "",
         replies=list(read_replies(document, operation["responses"])),
     )
@@ -155,7 +155,7 @@ def read_replies(document: Json, responses: Json) -> Iterator[Reply]:
             phrase=HTTPStatus(int(status)).phrase,
             text=reply["description"],
             media=media,
-            shape=find_shape(schema),
+            shape=find_shape(document, schema),
             example=write_example(document, content)
             if good and content
             else "",
@@ -173,7 +173,7 @@ def read_part(
         place=place,
         # in an address, what is left out is null
         kind=kind.removesuffix(" or null") if place else kind,
-        shape=find_shape(schema),
+        shape=find_shape(document, schema),
         required=required,
         text=part.get("description", schema.get("description", "")),
     )
@@ -207,13 +207,16 @@ def resolve(document: Json, schema: Json) -> Json:
     return schema
 
 
-def find_shape(schema: Json) -> str:
+def find_shape(document: Json, schema: Json) -> str:
     """Return the name of the object that a schema holds, or nothing."""
     if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2]
+        full = resolve(document, schema)
+        return (
+            schema["$ref"].rpartition("/")[2] if "properties" in full else ""
+        )
     inside = [schema["items"]] if "items" in schema else []
     for inner in (*schema.get("anyOf", ()), *inside):
-        if found := find_shape(inner):
+        if found := find_shape(document, inner):
             return found
     return ""
 
@@ -230,7 +233,7 @@ def name_kind(document: Json, schema: Json) -> str:
     if full.get("type") == "array":
         return f"list of {name_kind(document, full.get('items', {}))}"
     if "$ref" in schema:
-        return find_shape(schema)
+        return find_shape(document, schema)
     return str(full.get("type", "anything")) + _name_bounds(full)
 
 
