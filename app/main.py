@@ -9,7 +9,11 @@ from fastapi.staticfiles import StaticFiles
 
 from app.config import ROOT, Settings
 from app.db import Database
-from app.middleware import GuardMiddleware, RequestMiddleware
+from app.middleware import (
+    GuardMiddleware,
+    HeadMiddleware,
+    RequestMiddleware,
+)
 from app.openapi import ReviewAPI
 from app.page_cache import PageCacheMiddleware
 from app.routes import ROUTERS
@@ -56,5 +60,6 @@ def create_app(settings: Settings) -> FastAPI:
         entries=settings.page_cache,
     )
     app.add_middleware(GuardMiddleware, base_url=settings.base_url)
+    app.add_middleware(HeadMiddleware)
     app.add_middleware(RequestMiddleware, secure=settings.secure_cookies)
     return app

@@ -2,7 +2,7 @@
 
 `RequestMiddleware` is the outermost: it names the request, adds the security
 headers and answers what nobody caught. `GuardMiddleware` refuses cross-site
-writes, bodies without end and addresses that hold no text. Both are plain
+writes, bodies without end and addresses that hold no text. All are plain
 ASGI, for every request pays for them.
 """
 
@@ -124,6 +124,28 @@ def get_cache_header(scope: Scope, status: int) -> tuple[bytes, bytes]:
     ):
         return FOR_EVER
     return REVALIDATE
+
+
+class HeadMiddleware:
+    """Answers HEAD as GET without its body, whatever the route."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self.app({**scope, "method": "GET"}, receive, send_head)
 
 
 class GuardMiddleware:

@@ -180,3 +180,14 @@ def test_only_hashed_addresses_are_good_for_ever(client: TestClient) -> None:
     assert get_rule("/static/app.css") == "no-cache"
     assert "immutable" not in get_rule("/threads/?v=1")
     assert get_rule("/nowhere?v=1") == "no-store"
+
+
+@pytest.mark.parametrize(
+    "address", ["/threads/", "/api/threads", "/static/app.css", "/nowhere"]
+)
+def test_head_is_get_without_a_body(client: TestClient, address: str) -> None:
+    whole, head = client.get(address), client.head(address)
+    assert head.status_code == whole.status_code
+    assert head.content == b""
+    assert head.headers["content-type"] == whole.headers["content-type"]
+    assert head.headers["content-length"] == whole.headers["content-length"]

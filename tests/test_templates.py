@@ -43,7 +43,7 @@ def route_names() -> set[str]:
     return {
         route.name
         for route in [*app.routes, *included]
-        if isinstance(route, APIRoute | Mount | Route)
+        if isinstance(route, APIRoute | Mount | Route) and route.name
     }
 
 

@@ -128,7 +128,7 @@ def show_http_error(request: Request, error: Exception) -> Response:
 
 def get_allowed(request: Request) -> Sequence[str]:
     """Return the methods that some route takes at this address."""
-    asked = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+    asked = ("GET", "POST", "PUT", "PATCH", "DELETE")
     scope = dict(request.scope)
     found = []
     for method in asked:
@@ -138,6 +138,8 @@ def get_allowed(request: Request) -> Sequence[str]:
             for route in request.app.routes
         ):
             found.append(method)
+    if "GET" in found:
+        found.insert(1, "HEAD")  # answered for every GET
     return found
 
 

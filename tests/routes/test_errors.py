@@ -147,7 +147,10 @@ def test_a_wrong_method_names_all_right_ones(client: TestClient) -> None:
         "DELETE", "/sign-in", headers={"Sec-Fetch-Site": "same-origin"}
     )
     assert answer.status_code == 405
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
+    comments = client.get(COMMENTS, headers={"Accept": "text/html"})
+    assert comments.status_code == 405
+    assert comments.headers["allow"] == "POST"
 
 
 def test_signing_in_leads_back_to_where_one_was(client: TestClient) -> None:
