@@ -12,9 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = Path(sys.executable).parent / "vmi-review"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 FLAGS = (
     "--disable-background-networking",
@@ -29,10 +36,22 @@ LINK = re.compile(r"(http://\S+/sign-in/\S+)")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running vmi-review: its address and the one-time sign-in link."""
+    """A running vmi-review: its address, sign-in link and data folder."""
 
     url: str
     link: str
+    folder: Path
+
+    def run(self, *arguments: str) -> None:
+        """Run a command of vmi-review on the server's data."""
+        subprocess.run(
+            [PROGRAM, *arguments],
+            cwd=ROOT,
+            env={**os.environ, "VMI_REVIEW_DATA_DIR": str(self.folder)},
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +67,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     }
     with output.open("wb") as log:
         process = subprocess.Popen(
-            [Path(sys.executable).parent / "vmi-review", "serve"],
+            [PROGRAM, "serve"],
             cwd=ROOT,
             env=environment,
             stdout=log,
@@ -69,7 +88,7 @@ def _wait_until_ready(
         text = output.read_text()
         ready, link = READY.search(text), LINK.search(text)
         if ready and link:
-            return Server(ready[1], link[1])
+            return Server(ready[1], link[1], output.parent)
         time.sleep(0.05)
     raise RuntimeError(output.read_text())
 
@@ -139,12 +158,21 @@ def scriptless_page(
 
 def _watch(context: BrowserContext) -> Iterator[Page]:
     complaints: list[str] = []
+    page = context.new_page()
+    asked: set[str] = set()
 
     def note(message: ConsoleMessage) -> None:
-        if message.type == "error":
+        # Chromium also reports the status of an error page that was asked
+        # for; what such a page then lacks is a complaint
+        is_page = message.location.get("url") in asked
+        if message.type == "error" and not is_page:
             complaints.append(message.text)
 
-    page = context.new_page()
+    def note_navigation(request: Request) -> None:
+        if request.is_navigation_request():
+            asked.add(request.url)
+
+    page.on("request", note_navigation)
     page.on("console", note)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     yield page

@@ -1,0 +1,190 @@
+"""Every page: axe-core, both colour schemes, no sideways scrolling."""
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.conftest import Server
+
+pytestmark = pytest.mark.browser
+
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
+TAGS = (
+    "wcag2a",
+    "wcag2aa",
+    "wcag21a",
+    "wcag21aa",
+    "wcag22aa",
+    "best-practice",
+)
+# what another width or another colour scheme may break
+APPEARANCE = ("color-contrast", "target-size", "scrollable-region-focusable")
+SMALLEST = 24
+WIDTHS = (400, 320)
+MAIL = b"""\
+From: Andi Kleen <ak@suse.de>
+To: Zachary Amsden <zach@vmware.com>
+Subject: Re: [RFC] VMI
+Date: Wed, 22 Mar 2006 21:05:58 +0100
+Message-ID: <quoting@example.org>
+Content-Type: text/plain; charset=utf-8
+
+On Monday Zach wrote:
+> On Sunday Chris wrote:
+> > On Saturday Zach wrote:
+> > > > as was said before
+> > Then it is late.
+> Not so.
+Yes it is.
+
+--\x20
+Andi
+"""
+PAGES = (
+    "/",
+    "/document/",
+    "/document/processor-state-calls",
+    "/calls/",
+    "/calls/?group=timer&executable=yes",
+    "/calls/VMI_EnableInterrupts",
+    "/calls/VMI_SetPte",
+    "/calls/VMI_EnableInterupts",
+    "/threads/",
+    "/threads/?reviewer=Nobody",
+    "/threads/kleen-watchdog-nmi",
+    "/threads/new?call=VMI_Halt&quote=a+passage",
+    "/whatif/",
+    "/whatif/kleen-sti-shadow?step=4",
+    "/whatif/kleen-msr-passwords",
+    "{run}",
+    "/runs/new",
+    "/decisions/",
+    "/decisions/{decision}",
+    "/threads/kleen-watchdog-nmi/decisions",
+    "/m/quoting@example.org/",
+    "/sign-in",
+    "/sign-in/no-such-link",
+    "/docs",
+    "/nothing/here",
+    "/threads/?kind=bogus",
+)
+
+
+@pytest.fixture(scope="module")
+def contents(
+    browser: Browser,
+    server: Server,
+    signed_in_state: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Mapping[str, str]:
+    """Import a mail, attach evidence and decide, so that pages are full."""
+    mail = tmp_path_factory.mktemp("mail") / "quoting.eml"
+    mail.write_bytes(MAIL)
+    server.run("import", str(mail))
+    context = browser.new_context(
+        base_url=server.url, storage_state=signed_in_state
+    )
+    page = context.new_page()
+    page.goto("/whatif/kleen-watchdog-nmi")
+    page.get_by_label("The answer you expect").select_option("always")
+    page.get_by_role("button", name="Attach as evidence").click()
+    run = page.locator("table.evidence td a").first.get_attribute("href")
+    page.locator("summary", has_text="Decide").click()
+    page.get_by_label("rejected", exact=True).check()
+    page.get_by_label("Reason").fill("A `watchdog` of its own is needed.")
+    page.get_by_label("Dissent").fill("Andi Kleen would have an NMI.")
+    page.get_by_role("checkbox", name="kleen-watchdog-nmi").check()
+    page.get_by_role("button", name="Record the decision").click()
+    link = page.locator("article.decision a").first.get_attribute("href")
+    context.close()
+    assert run
+    assert link
+    return {"run": run, "decision": link.rpartition("/")[2]}
+
+
+def find_violations(
+    page: Page, rules: Sequence[str] = ()
+) -> list[tuple[str, str, list[str]]]:
+    """Return what axe-core has against the page: rule, help, elements."""
+    wanted = ("rule", rules) if rules else ("tag", TAGS)
+    report = page.evaluate(
+        """([type, values]) => axe.run(document, {
+            runOnly: {type, values},
+            resultTypes: ["violations"],
+            selectors: false,
+        })""",
+        wanted,
+    )
+    return [
+        (each["id"], each["help"], [node["html"] for node in each["nodes"]])
+        for each in report["violations"]
+    ]
+
+
+def find_small_targets(page: Page) -> list[str]:
+    """Return the controls below 24 px; links within text may be so."""
+    found: list[str] = page.evaluate(
+        """smallest => [...document.querySelectorAll(
+                "button, select, textarea, summary, nav a, .button, .choice," +
+                "input:not([type=hidden], [type=checkbox], [type=radio])")]
+            .filter(one => one.checkVisibility())
+            .filter(one => {
+                const {width, height} = one.getBoundingClientRect();
+                return Math.min(width, height) < smallest - 0.1;
+            })
+            .map(one => one.outerHTML)""",
+        SMALLEST,
+    )
+    return found
+
+
+def find_sideways(page: Page) -> int:
+    """Return by how many pixels the page is wider than the window."""
+    excess: int = page.evaluate(
+        "document.documentElement.scrollWidth - innerWidth"
+    )
+    return max(0, excess)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_accessible(
+    reviewer_page: Page, contents: Mapping[str, str], path: str
+) -> None:
+    """Wide and light, narrow and dark, nothing stands in anybody's way."""
+    page = reviewer_page
+    page.goto(path.format_map(contents))
+    page.evaluate(AXE)
+    assert find_violations(page) == []
+    assert find_small_targets(page) == []
+    page.emulate_media(color_scheme="dark")
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        assert find_sideways(page) == 0, width
+        assert find_small_targets(page) == []
+    assert find_violations(page, APPEARANCE) == []
+
+
+@pytest.mark.parametrize("path", ["/", "/threads/kleen-watchdog-nmi"])
+def test_a_page_is_accessible_without_sign_in(
+    reader_page: Page, path: str
+) -> None:
+    """A reader without name gets other words and the same care."""
+    reader_page.goto(path)
+    reader_page.evaluate(AXE)
+    assert find_violations(reader_page) == []
+
+
+def test_the_page_before_any_script_has_a_theme(reader_page: Page) -> None:
+    """A chosen theme goes over the system's, in both directions."""
+    page = reader_page
+    page.emulate_media(color_scheme="dark")
+    page.goto("/")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(paper) == "rgb(22, 22, 21)"
+    page.get_by_role("button", name="Theme").click()
+    assert page.evaluate(paper) == "rgb(251, 250, 246)"
+    page.reload()
+    assert page.evaluate(paper) == "rgb(251, 250, 246)"
