@@ -148,7 +148,7 @@ def _list_cells(
 ) -> Iterator[Cell]:
     for part in report["platforms"]:
         platform, variant = part["platform"], part["variant"]
-        expected = _list_expected(scenario, platform, variant)
+        expected = _list_expected(scenario, part)
         for outcome, answer in part["answers"].items():
             yield Cell(
                 platform=platform,
@@ -164,16 +164,29 @@ def _list_cells(
 
 
 def _list_expected(
-    scenario: Scenario | None, platform: str, variant: str | None
+    scenario: Scenario | None, part: Mapping[str, Any]
 ) -> Mapping[str, str]:
+    """Return what was expected, unless other policies were asked for."""
     if scenario is None:
         return {}
-    if variant is None:
-        return scenario.expect.get(platform, {})
-    return next(
-        (each.expect for each in scenario.variants if each.name == variant),
-        {},
-    )
+    platform = part["platform"]
+    expected = scenario.expect.get(platform, {})
+    policies = {
+        **PLATFORMS[platform].policies,
+        **scenario.policies,
+        **scenario.platform_policies.get(platform, {}),
+    }
+    if part["variant"] is not None:
+        variant = next(
+            v for v in scenario.variants if v.name == part["variant"]
+        )
+        expected = variant.expect
+        policies.update(variant.policies)
+    relevant = part["relevant"]
+    in_force = part["policies"]
+    if any(in_force[name] != policies.get(name) for name in relevant):
+        return {}
+    return expected
 
 
 def build_sentences(line: Line) -> tuple[tuple[Part, ...], ...]:

@@ -26,11 +26,18 @@ expect = { sleeps = "always" }
 """
 
 
-def part(platform: str, answer: str, variant: str | None = None) -> object:
+def part(
+    platform: str,
+    answer: str,
+    variant: str | None = None,
+    nmi: str = "not-delivered",
+) -> object:
     """Return a report's part with one answer."""
     return {
         "platform": platform,
         "variant": variant,
+        "relevant": ["nmi"],
+        "policies": {"nmi": nmi},
         "answers": {
             "sleeps": {
                 "answer": answer,
@@ -122,6 +129,13 @@ def test_answers_stand_beside_what_was_expected() -> None:
         "outcome": "sleeps",
         "variant": "quiet",
     }
+
+
+def test_nothing_is_expected_of_a_run_by_other_policies() -> None:
+    report = {"platforms": [part("native", "always", nmi="delivered")]}
+    scenario = read_scenario(TEXT, "posted")
+    (line,) = build_lines(report, scenario, ("native",))
+    assert [(c.expected, c.differs) for c in line.answered] == [(None, False)]
 
 
 def test_a_text_that_is_read_no_more_leaves_the_names() -> None:
