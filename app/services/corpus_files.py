@@ -132,6 +132,4 @@ def _refuse(
 
 
 def _place(mark: Any) -> str:  # noqa: ANN401 - two kinds of mark
-    if mark is None:
-        return ""
     return f"line {mark.line + 1}, column {mark.column + 1}: "

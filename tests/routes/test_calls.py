@@ -6,7 +6,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app import sim
+from app.db import Database
+from app.models import Disposition
 from app.routes.calls import highlight_source
+from app.services import decisions
+from app.services.decisions import NewDecision
+from tests import factories
 
 NAME = "VMI_EnableInterrupts"
 
@@ -109,6 +114,24 @@ def test_what_is_missing_says_so(
     client: TestClient, name: str, words: str
 ) -> None:
     assert words in client.get(f"/calls/{name}").text
+
+
+def test_a_decision_in_force_stands_on_the_page(
+    client: TestClient, database: Database
+) -> None:
+    with database.write() as session:
+        visitor = factories.make_visitor(session)
+        decisions.record_decision(
+            session,
+            visitor,
+            "kleen-sti-shadow",
+            NewDecision(disposition=Disposition.accepted, reason="It is."),
+        )
+    text = client.get(f"/calls/{NAME}").text
+    assert "Decision 1</a>" in text
+    assert "<strong>accepted</strong>" in text
+    other = client.get("/calls/VMI_INB").text
+    assert "None is in force" in other
 
 
 def test_every_call_has_a_page(client: TestClient) -> None:

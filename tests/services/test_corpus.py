@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel, col
 
@@ -32,7 +32,7 @@ from app.models import (
     ThreadSection,
     ThreadState,
 )
-from app.services import annotations, corpus
+from app.services import annotations, corpus, corpus_scenarios
 from app.services.corpus_records import split_reference
 from tests import factories
 
@@ -414,6 +414,30 @@ def test_a_thread_without_title_is_called_by_its_first_sentence(
             "entry Kleen CPUID, field id: String should match pattern",
         ),
         (
+            "calls.yaml",
+            "calls:\n",
+            "calls:\n- 7\n",
+            "calls.yaml, entry number 1: expected a mapping",
+        ),
+        (
+            "objections.yaml",
+            "date: '2006-03-22T21:05:56+01:00'",
+            "date: 20060322",
+            "field date: expected a text",
+        ),
+        (
+            "objections.yaml",
+            "    - VMI_CPUID\n",
+            "    - VMI_CPUID\n    - VMI_CPUID\n",
+            "field target.calls: 'VMI_CPUID' stands twice",
+        ),
+        (
+            "objections.yaml",
+            "reviewer: Andi Kleen",
+            "reviewer: Andi-Kleen",
+            "'Andi Kleen' and 'Andi-Kleen' look like one name",
+        ),
+        (
             "rom.yaml",
             "detection:",
             "detections:",
@@ -535,6 +559,53 @@ def test_a_second_revision_is_a_text_beside_the_first(
         .distinct()
     ).all()
     assert list(linked) == [2]
+
+
+def test_a_reviewers_thread_does_not_give_way(
+    session: Session, folder: Path
+) -> None:
+    visitor = factories.make_visitor(session)
+    session.execute(
+        update(Thread)
+        .where(col(Thread.slug) == ANSWERED)
+        .values(person_id=None, reviewer_id=visitor.id)
+    )
+    change(folder, "calls.yaml", "# VMI", "# The VMI")
+    with pytest.raises(CorpusError, match="a reviewer's thread has this"):
+        corpus.load_corpus(session, folder)
+
+
+def test_mails_that_answer_one_another_end_at_the_opener(
+    empty_database: Database, folder: Path
+) -> None:
+    mails = ("4421C9D4.3050806@vmware.com", "20060322213435.GI15997")
+    text = (folder / "objections.yaml").read_text()
+    head, tail = text.split("\nmessages:\n")
+    for mail, other in (mails, mails[::-1]):
+        place = tail.index(f"- message_id: {mail}")
+        reply = tail.index("in_reply_to: ", place)
+        end = tail.index("\n", reply)
+        full = next(word for word in tail.split() if word.startswith(other))
+        tail = f"{tail[:reply]}in_reply_to: {full}{tail[end:]}"
+    (folder / "objections.yaml").write_text(f"{head}\nmessages:\n{tail}")
+    with empty_database.write() as session:
+        report = corpus.load_corpus(session, folder)
+        posts = session.scalars(select(Annotation)).all()
+    assert len(posts) == report.posts == 120
+
+
+def test_a_scenario_about_no_call_of_the_corpus_is_refused() -> None:
+    files = corpus_scenarios.read_scenarios(corpus.BUNDLED)
+    with pytest.raises(CorpusError, match="no call is named 'VMI_"):
+        corpus_scenarios.parse_scenarios(files, [], [])
+
+
+def test_a_folder_of_too_many_scenarios_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "scenarios").mkdir()
+    for number in range(1001):
+        (tmp_path / "scenarios" / f"s{number}.toml").touch()
+    with pytest.raises(CorpusError, match="more than 1000 scenarios"):
+        corpus_scenarios.read_scenarios(tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_refused(
