@@ -131,7 +131,8 @@ def describe(app: FastAPI) -> Json:
 
 def _list_refusals(path: str, method: str) -> Iterator[str]:
     yield from ("400", "401", "422")
-    if "{" in path:
+    if "{" in path or method != "get":
+        # a body names things too
         yield "404"
     if method != "get":
         yield from ("403", "413")
