@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import ClassVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -37,6 +37,11 @@ from app.identity import find_cookie_holder
 from app.pages import Page, get_shell, render
 
 MEDIA_TYPE = "application/problem+json"
+PAGE_TITLES: Mapping[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "Sign in first",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "This was not understood",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "The program failed",
+}
 STATUSES: Mapping[type[ReviewError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
@@ -153,9 +158,7 @@ def show_invalid_request(request: Request, error: Exception) -> Response:
     ]
     problem = Problem(
         status=HTTPStatus.UNPROCESSABLE_ENTITY,
-        detail="the request was not understood; `errors` says where"
-        if is_program(request)
-        else "The request was not understood.",
+        detail="part of the request was not understood",
         errors=errors,
     )
     return answer(request, problem)
@@ -203,7 +206,7 @@ def answer_failure(request: Request) -> Response:
     """Answer when the program itself is at fault, whatever is broken."""
     problem = Problem(
         status=HTTPStatus.INTERNAL_SERVER_ERROR,
-        detail="The program failed; its log says why.",
+        detail="the cause stands in the program's log",
     )
     try:
         return answer(request, problem)
@@ -243,10 +246,11 @@ def build_page(request: Request, problem: Problem) -> Response:
     """Return the problem as a page."""
     with get_database(request).read() as session:
         shell = get_shell(session, find_cookie_holder(request, session))
+    detail = problem.detail[:1].upper() + problem.detail[1:]
     page = ErrorPage(
-        title=problem.title,
+        title=PAGE_TITLES.get(problem.status, problem.title),
         status=problem.status,
-        detail=problem.detail,
+        detail=detail if detail.endswith((".", "?")) else f"{detail}.",
         problems=[
             (
                 str(item.get("pointer", item.get("parameter", ""))),
@@ -254,17 +258,21 @@ def build_page(request: Request, problem: Problem) -> Response:
             )
             for item in problem.errors
         ],
-        back=quote(get_place(request), safe="/"),
+        back=get_place(request, problem.status),
     )
     return render(request, shell, page, status=problem.status)
 
 
-def get_place(request: Request) -> str:
-    """Return the page where the asker is, as a path of this site."""
-    url = request.url
-    if request.method not in SAFE_METHODS:
-        came = urlsplit(request.headers.get("referer", ""))
-        if came.netloc != url.netloc:
-            return "/"
-        return f"{came.path}?{came.query}" if came.query else came.path
-    return f"{url.path}?{url.query}" if url.query else url.path
+def get_place(request: Request, status: int) -> str:
+    """Return where to go on from a refusal, as a path of this site.
+
+    Who has to sign in comes back to what they asked for; everybody else to
+    the page they came from.
+    """
+    place = urlsplit(request.headers.get("referer", ""))
+    if place.netloc != request.url.netloc:
+        place = urlsplit("/")
+    if status == HTTPStatus.UNAUTHORIZED and request.method in SAFE_METHODS:
+        place = urlsplit(str(request.url))
+    path = f"/{place.path.lstrip('/')}"  # two slashes would name a host
+    return f"{path}?{place.query}" if place.query else path

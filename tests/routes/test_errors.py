@@ -82,7 +82,7 @@ def test_people_get_a_page_and_programs_json(client: TestClient) -> None:
     page = client.get("/threads/nothing", headers={"Accept": "text/html"})
     assert page.status_code == 404
     assert "text/html" in page.headers["content-type"]
-    assert "no thread is called" in page.text
+    assert "No thread is called &#39;nothing&#39;." in page.text
     wanted = {"Accept": "application/json"}
     problem = client.get("/threads/nothing", headers=wanted)
     assert problem.headers["content-type"] == MEDIA_TYPE
@@ -203,3 +203,16 @@ def test_a_fault_tells_line_and_column_where_it_has_them() -> None:
 def test_a_header_is_a_parameter() -> None:
     part = describe_part(["header", "x-a"], "missing", "Field required", {})
     assert part == {"parameter": "x-a", "detail": "this is required"}
+
+
+def test_a_refused_page_leads_back_within_this_site(
+    client: TestClient,
+) -> None:
+    def find_link(referer: str) -> bool:
+        page = client.get("/threads/?kind=x", headers={"Referer": referer})
+        return 'href="/threads/?page=2&amp;kind=praise"' in page.text
+
+    here = "threads/?page=2&kind=praise"
+    assert find_link(f"http://testserver/{here}")
+    assert find_link(f"http://testserver///{here}")
+    assert not find_link(f"http://evil.example/{here}")
