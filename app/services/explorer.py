@@ -39,7 +39,7 @@ QUEUE = 8
 GRACE = 5.0
 """Seconds beyond the search's own limit: parsing, answers, witnesses."""
 
-MAXIMUM_REPORT = 512 * 1024
+MAXIMUM_REPORT = 2 * 1024**2
 """Bytes of a report; witnesses of a huge search may be that long."""
 
 WORKER_BYTES = 2 * 1024**3

@@ -23,7 +23,7 @@ from app.sim import Report, compute_report_id
 POSTED = "posted"
 """The slug of a scenario that somebody sent and that is on no list."""
 
-KEPT_RUNS = 500
+KEPT_RUNS = 200
 """How many runs are kept to which no scenario and no evidence refers."""
 
 TIME_LIMITS = frozenset({"seconds", "stopped"})
