@@ -37,6 +37,9 @@ HOLDERS_MOST = 10_000
 PACKED_FROM = 500
 PACKING = 5
 PASSING = ("/static/", "/sign-in", "/healthz")
+SWITCHED = "/whatif/"
+SECRET_MOST = 200
+PRIVATE = (b"cache-control", b"private, no-cache")
 COOKIE = SESSION_COOKIE.encode()
 CHOOSING = (b"hx-", b"x-forwarded-")
 # of a kept answer these are made anew
@@ -68,12 +71,16 @@ class Holder(NamedTuple):
 
 @dataclass(slots=True)
 class Kept:
-    """An answer: its headers, its bytes, and these packed once asked for."""
+    """An answer: its headers, its bytes, and these packed once asked for.
+
+    `timed` tells that it says itself how long it is good.
+    """
 
     headers: Headers
     vary: bytes
     body: bytes
     tag: bytes
+    timed: bool = False
     packed: bytes | None = None
 
     @property
@@ -256,6 +263,8 @@ class PageCacheMiddleware:
             body, tag = kept.packed, tag[:-1] + b'-gz"'
             headers.append((b"content-encoding", b"gzip"))
         headers.append((b"etag", tag))
+        if asked.secret is not None and not kept.timed:
+            headers.append(PRIVATE)
         status = HTTPStatus.OK
         if asked.tags and is_known(tag, asked.tags):
             status, body = HTTPStatus.NOT_MODIFIED, b""
@@ -277,6 +286,9 @@ def read_request(scope: Scope) -> Asked | None:
         return None
     path: str = scope["path"]
     if path.startswith(PASSING):
+        return None
+    if path.startswith(SWITCHED) and scope["query_string"]:
+        # it shows a stored run, and asking a question is no change to log
         return None
     headers: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
@@ -309,7 +321,9 @@ def _get_length(part: object) -> int:
 def _get_secret(cookie: bytes) -> str | None:
     if COOKIE not in cookie:
         return None
-    return cookie_parser(cookie.decode("latin-1")).get(SESSION_COOKIE) or None
+    secret = cookie_parser(cookie.decode("latin-1")).get(SESSION_COOKIE)
+    # a longer one is none of ours
+    return secret if secret and len(secret) <= SECRET_MOST else None
 
 
 def _takes_gzip(encoding: bytes) -> bool:
@@ -349,7 +363,13 @@ def make_kept(start: Message, message: Message) -> Kept | None:
         if lower not in REPLACED:
             headers.append((lower, value))
     digest = hashlib.sha256(body).hexdigest()[:24]
-    return Kept(headers, _join_vary(vary), body, f'"{digest}"'.encode())
+    return Kept(
+        headers,
+        _join_vary(vary),
+        body,
+        f'"{digest}"'.encode(),
+        timed=any(name == b"cache-control" for name, _ in headers),
+    )
 
 
 def _join_vary(values: Sequence[bytes]) -> bytes:

@@ -32,6 +32,7 @@ class Site:
         app.get("/secret")(self.show_secret)
         app.get("/stream")(self.stream)
         app.get("/sign-in")(self.show)
+        app.get("/whatif/a")(self.show)
         app.post("/page")(self.change)
         app.add_middleware(
             PageCacheMiddleware, database=database, entries=size
@@ -208,6 +209,25 @@ def test_a_request_with_a_token_passes_by(site: Site) -> None:
         assert "ada at" in answer.text
     assert "nobody at" in site.get().text
     assert len(site.made) == 3
+
+
+def test_no_proxy_may_share_a_reviewers_page(site: Site) -> None:
+    answer = site.get(**site.sign_in("ada"))
+    assert answer.headers["cache-control"] == "private, no-cache"
+    assert "cache-control" not in site.get().headers
+
+
+def test_a_cookie_longer_than_ours_is_nobodys(site: Site) -> None:
+    answer = site.get(Cookie=f"{SESSION_COOKIE}={'x' * 5000}")
+    assert "nobody at" in answer.text
+
+
+def test_a_switched_question_passes_by(site: Site) -> None:
+    # a run may be stored in between, which is no line of the log
+    for address, made in (("/whatif/a?nmi=lost", 2), ("/whatif/a", 3)):
+        site.get(address)
+        site.get(address)
+        assert len(site.made) == made
 
 
 def test_an_overlong_key_passes_by(site: Site) -> None:
