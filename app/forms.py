@@ -60,7 +60,8 @@ def require_some(value: str) -> str:
     return value
 
 
-def _make_none(value: object) -> object:
+def make_none(value: object) -> object:
+    """Return None for a field that was left empty."""
     return None if isinstance(value, str) and not value.strip() else value
 
 
@@ -85,8 +86,8 @@ Quote = Annotated[
 Slug = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9._-]+$", max_length=SLUG_LENGTH)
 ]
-MaybeLine = Annotated[Line | None, BeforeValidator(_make_none)]
-MaybeSlug = Annotated[Slug | None, BeforeValidator(_make_none)]
+MaybeLine = Annotated[Line | None, BeforeValidator(make_none)]
+MaybeSlug = Annotated[Slug | None, BeforeValidator(make_none)]
 
 Typed = Mapping[str, str]
 

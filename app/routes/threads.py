@@ -21,6 +21,7 @@ from app.forms import (
     ThreadForm,
     Typed,
     check_form,
+    make_none,
     split_names,
 )
 from app.identity import SignedIn
@@ -55,13 +56,9 @@ PREVIEW = "preview"
 router = APIRouter(include_in_schema=False)
 
 
-def _make_none(value: object) -> object:
-    return None if value == "" else value
-
-
-MaybeKind = Annotated[ThreadKind | None, BeforeValidator(_make_none)]
-MaybeState = Annotated[ThreadState | None, BeforeValidator(_make_none)]
-MaybeSeverity = Annotated[Severity | None, BeforeValidator(_make_none)]
+MaybeKind = Annotated[ThreadKind | None, BeforeValidator(make_none)]
+MaybeState = Annotated[ThreadState | None, BeforeValidator(make_none)]
+MaybeSeverity = Annotated[Severity | None, BeforeValidator(make_none)]
 PageNumber = Annotated[int, Field(ge=1, le=MOST_PAGES)]
 
 
