@@ -20,23 +20,31 @@ end        a fair set whose states all    a fair set with a state without *p*
 
 Beyond a gap or a limit anything may happen, so both questions have three
 answers: yes, no, and not known.
+
+An arrival spends budget for good, so a set that goes on for ever has one
+budget, and whether it is one depends on its machines alone. Sets are
+therefore looked for among machines, of which there are far fewer than
+states; the budget matters only to an event that must arrive.
 """
 
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from app.sim.machine import Machine
-from app.sim.search import DELIVERY, KINDS_PER_CPU, STEP, Search
+from app.sim.search import Search
 
 Predicate = Callable[[Machine], bool]
-Filter = Callable[[int], bool]
 
 ALWAYS: Final = "always"
 SOMETIMES: Final = "sometimes"
 NEVER: Final = "never"
 UNKNOWN: Final = "unknown"
+
+_FLIP: Final = bytes.maketrans(b"\0\1", b"\1\0")
+_NOT_FAIR: Final = -1
+_UNSEEN: Final = -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,224 +57,221 @@ class Finding:
 
 
 class Graph:
-    """The graph of a search, and the questions that can be asked of it."""
+    """The graph of a search, and the questions that can be asked of it.
+
+    A part of it is a mask with a byte, 0 or 1, for each machine or state.
+    """
 
     def __init__(self, search: Search) -> None:
         self._search = search
-        self._states = search.explored
         self.is_open = bool(search.gaps) or search.limit is not None
-        self._fair: Final = self._collect_fair_kinds()
-
-    def _collect_fair_kinds(self) -> int:
-        """Collect, as bits, the kinds of edge that fairness is about."""
-        search = self._search
-        fair = 0
-        for cpu in range(search.first_event // KINDS_PER_CPU):
-            fair |= 1 << (KINDS_PER_CPU * cpu + STEP)
-            fair |= 1 << (KINDS_PER_CPU * cpu + DELIVERY)
-        for place, event in enumerate(search.events):
-            if event.must:
-                fair |= 1 << (search.first_event + place)
-        return fair
+        self._machines = [key // search.budgets for key in search.keys]
+        self._all = b"\1" * len(search.machines)
+        self._must = [
+            place for place, event in enumerate(search.events) if event.must
+        ]
 
     def ask(self, predicate: Predicate, *, when: str) -> Finding:
         """Answer whether an outcome comes about, with the paths."""
-        by_machine: list[bool | None] = [None] * len(self._search.machines)
-        search = self._search
-
-        def holds(state: int) -> bool:
-            number = search.keys[state] // search.budgets
-            known = by_machine[number]
-            if known is None:
-                known = predicate(search.machines[number])
-                by_machine[number] = known
-            return known
-
+        holds = bytes(map(predicate, self._search.machines))
         if when == "end":
             return self._ask_end(holds)
         return self._ask_reached(holds)
 
-    def _ask_reached(self, holds: Filter) -> Finding:
+    def _ask_reached(self, holds: bytes) -> Finding:
         """Answer EF and AF."""
-        witness = self._find_first(holds)
+        witness = self._find_first(self._spread(holds))
         if witness is None:
             return Finding(UNKNOWN if self.is_open else NEVER, None, None)
+        lacks = holds.translate(_FLIP)
+        marked = self._mark(self._find_fair(lacks))
         # Only what is reached without the predicate matters from here on.
-        path, meets_gap = self._find_fair(
-            within=lambda state: not holds(state),
-            chosen=lambda _: True,
-        )
+        path, meets_gap = self._find_path(self._spread(lacks), marked)
         if path is not None:
             return Finding(SOMETIMES, witness, path)
         return Finding(UNKNOWN if meets_gap else ALWAYS, witness, None)
 
-    def _ask_end(self, holds: Filter) -> Finding:
+    def _ask_end(self, holds: bytes) -> Finding:
         """Answer E FG and A FG."""
-        ends = self._find_components(holds, range(self._states))
-        marked = {state for component in ends for state in component}
-        witness = self._find_first(marked.__contains__) if marked else None
+        ends = self._find_fair(holds)
+        witness = self._find_first(self._mark(ends))
         if witness is None:
             return Finding(UNKNOWN if self.is_open else NEVER, None, None)
-        path, meets_gap = self._find_fair(
-            within=lambda _: True,
-            chosen=lambda component: not all(map(holds, component)),
-        )
-        if path is not None:
-            return Finding(SOMETIMES, witness, path)
-        return Finding(UNKNOWN if meets_gap else ALWAYS, witness, None)
+        others = self._find_fair(self._all, lacking=holds)
+        counter = self._find_first(self._mark(others))
+        if counter is not None:
+            return Finding(SOMETIMES, witness, counter)
+        return Finding(UNKNOWN if self.is_open else ALWAYS, witness, None)
 
     def find_gap(self, gap: int) -> tuple[int, ...]:
         """Find a shortest path to the edge that ends in a gap."""
-        target = -1 - gap
-        path = self._find_first(
-            lambda state: target in self._get_targets(state)
-        )
-        assert path is not None  # noqa: S101 - the search went there
-        return path
+        search = self._search
+        edge = search.targets.index(-1 - gap)
+        state = bisect_right(search.offsets, edge) - 1
+        return self._trace(search.parents, state)
 
-    # ------------------------------------------------------------- parts
+    # ------------------------------------------------------------- paths
 
-    def _get_targets(self, state: int) -> list[int]:
-        """Answer where the edges of a state lead; none if unexplored."""
-        if state >= self._states:
-            return []
-        offsets = self._search.offsets
-        return self._search.targets[offsets[state] : offsets[state + 1]]
+    def _spread(self, machines: bytes) -> bytes:
+        """Turn a mask of machines into one of states."""
+        return bytes(map(machines.__getitem__, self._machines))
 
-    def _find_first(self, holds: Filter) -> tuple[int, ...] | None:
-        """Find a shortest path to a state, by the tree of the search."""
-        parents = self._search.parents
-        for state in range(len(parents)):
-            if holds(state):
-                path = [state]
-                while parents[path[-1]] >= 0:
-                    path.append(parents[path[-1]])
-                return tuple(reversed(path))
-        return None
+    def _find_first(self, mask: bytes) -> tuple[int, ...] | None:
+        """Find a shortest path to a state of a mask."""
+        state = mask.find(1)
+        return None if state < 0 else self._trace(self._search.parents, state)
 
-    def _find_fair(
-        self, *, within: Filter, chosen: Callable[[list[int]], bool]
+    def _trace(self, parents: list[int], state: int) -> tuple[int, ...]:
+        """Go back from a state to the beginning."""
+        path = [state]
+        while parents[path[-1]] >= 0:
+            path.append(parents[path[-1]])
+        return tuple(reversed(path))
+
+    def _find_path(
+        self, within: bytes, marked: bytes
     ) -> tuple[tuple[int, ...] | None, bool]:
-        """Find a shortest path, within a part, to a fair set of a kind.
+        """Find a shortest path, within a part, to a marked state of it.
 
         The second answer says whether the part leads into the unknown.
         """
-        parents, meets_gap = self._reach(within)
-        marked = {
-            state
-            for component in self._find_components(within, parents)
-            if chosen(component)
-            for state in component
-        }
-        for state in parents:
-            if state in marked:
-                path = [state]
-                while parents[path[-1]] >= 0:
-                    path.append(parents[path[-1]])
-                return tuple(reversed(path)), meets_gap
-        return None, meets_gap
-
-    def _reach(self, within: Filter) -> tuple[dict[int, int], bool]:
-        """Collect the states reached within a part, in order of distance."""
         search = self._search
-        parents: dict[int, int] = {}
-        meets_gap = False
-        queue: deque[int] = deque()
-        for state in range(len(search.parents)):
-            if search.parents[state] >= 0:
-                break
-            if within(state):
+        targets, offsets = search.targets, search.offsets
+        parents = [_UNSEEN] * len(search.parents)
+        queue: list[int] = []
+        for state in range(search.beginnings):
+            if within[state]:
+                if marked[state]:
+                    return (state,), False
                 parents[state] = -1
                 queue.append(state)
-        while queue:
-            state = queue.popleft()
-            if state >= self._states:
+        meets_gap = False
+        for state in queue:
+            if state >= search.explored:
                 meets_gap = True
-            for target in self._get_targets(state):
+                continue
+            for target in targets[offsets[state] : offsets[state + 1]]:
                 if target < 0:
                     meets_gap = True
-                elif target not in parents and within(target):
+                elif within[target] and parents[target] == _UNSEEN:
                     parents[target] = state
+                    if marked[target]:
+                        return self._trace(parents, target), meets_gap
                     queue.append(target)
-        return parents, meets_gap
+        return None, meets_gap
 
-    def _find_components(
-        self, within: Filter, states: Iterator[int] | range | dict[int, int]
-    ) -> list[list[int]]:
-        """Find the fair strongly connected sets within a part.
+    # --------------------------------------------------------- fair sets
 
-        Tarjan's algorithm, without recursion.
-        """
-        order: dict[int, int] = {}
-        lowest: dict[int, int] = {}
-        on_stack: set[int] = set()
-        stack: list[int] = []
-        found: list[list[int]] = []
-        for root in states:
-            if root in order or root >= self._states or not within(root):
+    def _mark(self, fair: list[int]) -> bytes:
+        """Mask the states that lie in fair sets, as `_find_fair` has them."""
+        search = self._search
+        if not self._must:
+            return self._spread(bytes(spent >= 0 for spent in fair))
+        open_events: dict[int, int] = {}
+        mask = bytearray(len(search.keys))
+        for state, machine in enumerate(self._machines):
+            spent = fair[machine]
+            if spent < 0:
                 continue
-            work = [(root, self._iterate(root, within))]
-            order[root] = lowest[root] = len(order)
-            stack.append(root)
-            on_stack.add(root)
-            while work:
-                state, targets = work[-1]
-                for target in targets:
-                    if target not in order:
-                        order[target] = lowest[target] = len(order)
-                        stack.append(target)
-                        on_stack.add(target)
-                        work.append((target, self._iterate(target, within)))
-                        break
-                    if target in on_stack:
-                        lowest[state] = min(lowest[state], order[target])
-                else:
-                    work.pop()
-                    if work:
-                        parent = work[-1][0]
-                        lowest[parent] = min(lowest[parent], lowest[state])
-                    if lowest[state] == order[state]:
-                        component = _pop_component(stack, on_stack, state)
-                        if self._is_fair(component):
-                            found.append(component)
-        return found
+            budget = search.keys[state] % search.budgets
+            if budget not in open_events:
+                open_events[budget] = self._get_open(budget)
+            mask[state] = not spent & open_events[budget]
+        return bytes(mask)
 
-    def _iterate(self, state: int, within: Filter) -> Iterator[int]:
-        """Go over the explored states of a part that a state leads to."""
-        return iter(
-            [
-                target
-                for target in self._get_targets(state)
-                if 0 <= target < self._states and within(target)
-            ]
-        )
+    def _get_open(self, budget: int) -> int:
+        """Collect, as bits, the events of which a budget has any left."""
+        places = (place for place, _ in self._search.get_choices(budget))
+        return sum(1 << place for place in places)
+
+    def _find_fair(
+        self, within: bytes, lacking: bytes | None = None
+    ) -> list[int]:
+        """Find the machines that lie in fair sets within a part.
+
+        For each machine the answer has, as bits, the events that must have
+        been spent for the set to be fair. With ``lacking``, only sets of
+        which a machine is not in that mask.
+        """
+        fair = [_NOT_FAIR] * len(within)
+        for component in self._find_components(within):
+            if lacking is not None and all(lacking[m] for m in component):
+                continue
+            if self._is_fair(component):
+                spent = self._get_awaited(component)
+                for machine in component:
+                    fair[machine] = spent
+        return fair
 
     def _is_fair(self, component: list[int]) -> bool:
-        """Whether an execution may stay in a set for ever."""
-        search = self._search
-        members = set(component)
-        always_possible = self._fair
+        """Whether no process waits for ever while it is possible."""
+        moves_of = self._search.moves
+        members = frozenset(component)
+        always_possible = -1
         happens = 0
-        for state in component:
+        for machine in component:
             possible = 0
-            begin, end = search.offsets[state], search.offsets[state + 1]
-            for edge in range(begin, end):
-                bit = 1 << search.kinds[edge]
-                possible |= bit
-                if search.targets[edge] in members:
-                    happens |= bit
+            for kind, target in moves_of[machine] or ():
+                possible |= 1 << kind
+                if target in members:
+                    happens |= 1 << kind
             always_possible &= possible
         return not always_possible & ~happens
 
+    def _get_awaited(self, component: list[int]) -> int:
+        """Collect the events that must arrive and can in all of a set."""
+        return sum(
+            1 << place
+            for place in self._must
+            if all(self._search.may_arrive(m, place) for m in component)
+        )
 
-def _pop_component(
-    stack: list[int], on_stack: set[int], root: int
-) -> list[int]:
-    """Take a finished component from the stack."""
+    def _find_components(self, within: bytes) -> Iterator[list[int]]:
+        """Find the strongly connected sets of machines within a part.
+
+        Tarjan's algorithm, without recursion.
+        """
+        moves_of = self._search.moves
+        order = [0] * len(within)
+        lowest = [0] * len(within)
+        count = 0
+        stack: list[int] = []
+        for root in range(len(within)):
+            if order[root] or not within[root] or moves_of[root] is None:
+                continue
+            work = [(root, iter(moves_of[root] or ()))]
+            count += 1
+            order[root] = lowest[root] = count
+            stack.append(root)
+            while work:
+                machine, moves = work[-1]
+                for _, target in moves:
+                    if target < 0 or not within[target]:
+                        continue
+                    if not order[target]:
+                        following = moves_of[target]
+                        if following is None:
+                            continue
+                        count += 1
+                        order[target] = lowest[target] = count
+                        stack.append(target)
+                        work.append((target, iter(following)))
+                        break
+                    lowest[machine] = min(lowest[machine], lowest[target])
+                else:
+                    work.pop()
+                    low = lowest[machine]
+                    if work:
+                        parent = work[-1][0]
+                        lowest[parent] = min(low, lowest[parent])
+                    if low == order[machine]:
+                        yield _cut(stack, machine, lowest)
+
+
+def _cut(stack: list[int], root: int, lowest: list[int]) -> list[int]:
+    """Take a finished set from the stack; nothing is below it any more."""
     component: list[int] = []
-    while True:
-        state = stack.pop()
-        on_stack.discard(state)
-        component.append(state)
-        if state == root:
-            return component
+    while not component or component[-1] != root:
+        component.append(stack.pop())
+        lowest[component[-1]] = len(lowest) + 1
+    return component

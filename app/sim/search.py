@@ -109,6 +109,15 @@ class Search:
         """How many of the states found have been gone on from."""
         return len(self.offsets) - 1
 
+    @property
+    def beginnings(self) -> int:
+        """How many states the search began with: the first ones."""
+        return self.parents.count(-1)
+
+    def may_arrive(self, number: int, place: int) -> bool:
+        """Whether an event can arrive at a machine; yes if nobody tried."""
+        return self._arrivals[number][place] != []
+
     def get_machine(self, state: int) -> Machine:
         """Answer the machine of a state."""
         return self.machines[self.keys[state] // self.budgets]
@@ -135,30 +144,42 @@ class Search:
             self.moves,
             self.first_event,
         )
+        arrivals_of, choices_of = self._arrivals, self._choices
         index = {key: state for state, key in enumerate(keys)}
+        count = len(keys)
         state = 0
-        while state < len(keys):
-            if not state % _CHECK_EVERY or len(keys) > limits.states:
+        while state < count:
+            if not state % _CHECK_EVERY or count > limits.states:
                 self.limit = self._check(limits, deadline, should_stop)
                 if self.limit:
                     return
             machine, budget = divmod(keys[state], budgets)
-            for kind, target in moves_of[machine] or self._move(machine):
+            moves = moves_of[machine]
+            if moves is None:
+                moves = self._move(machine)
+            for kind, target in moves:
                 found = target
                 if target >= 0:
                     key = target * budgets + budget
-                    found = index.setdefault(key, len(keys))
-                    if found == len(keys):
+                    found = index.setdefault(key, count)
+                    if found == count:
+                        count += 1
                         keys.append(key)
                         parents.append(state)
                 targets.append(found)
                 kinds.append(kind)
             if budget:
-                for event, left in self._get_choices(budget):
-                    for target in self._arrive(machine, event):
+                arrivals = arrivals_of[machine]
+                for event, left in choices_of.get(budget) or self.get_choices(
+                    budget
+                ):
+                    for target in arrivals[event] or self._arrive(
+                        machine, event
+                    ):
                         key = target * budgets + left
-                        found = index.setdefault(key, len(keys))
-                        if found == len(keys):
+                        found = index.setdefault(key, count)
+                        if found == count:
+                            count += 1
                             keys.append(key)
                             parents.append(state)
                         targets.append(found)
@@ -181,7 +202,7 @@ class Search:
             return "seconds"
         return "stopped" if should_stop and should_stop() else None
 
-    def _get_choices(self, budget: int) -> list[tuple[int, int]]:
+    def get_choices(self, budget: int) -> list[tuple[int, int]]:
         """Answer which events may still arrive, and the budget left then."""
         choices = self._choices.get(budget)
         if choices is None:
