@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 from sqlalchemy import text
 
 from app import cli
@@ -45,7 +46,7 @@ def url(sqlite_copies: SQLiteCopies, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def run(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Run:
+) -> Iterator[Run]:
     """Return what runs a command: status, output, errors."""
 
     def run_command(*arguments: str) -> tuple[int, str, str]:
@@ -56,7 +57,9 @@ def run(
         out, err = capfd.readouterr()
         return int(ended.value.code or 0), out, err
 
-    return run_command
+    yield run_command
+    # it logs to this test's standard error, which is gone after it
+    structlog.reset_defaults()
 
 
 def test_the_help_names_each_command(run: Run) -> None:
