@@ -5,6 +5,7 @@ loaded when they are called, so that asking for help does not wait for the
 simulator, the database and the web server.
 """
 
+import gc
 import inspect
 import sys
 from collections.abc import Callable
@@ -117,6 +118,9 @@ def take_settings(function: Callable[..., None]) -> Callable[..., None]:
 @take_settings
 def serve(**given: str | bool | None) -> None:
     """Serve the review; the first start loads the bundled corpus."""
+    # what is loaded now lives as long as the program: the collector would
+    # go through it in vain; `settle_memory` switches it on again
+    gc.disable()
     load_command("server").serve(read_settings(given))
 
 

@@ -60,6 +60,7 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GENERATIONS)
+    gc.enable()
 
 
 def serve(settings: Settings) -> None:

@@ -69,7 +69,7 @@ def attach_evidence(
         expected=form.expected,
     )
     evidence.attach(session, visitor, thread, claim)
-    url = request.url_for("show_thread", slug=thread)
+    url = request.url_for("show_thread", slug=thread).path
     return RedirectResponse(
         f"{url}#evidence-head", status_code=HTTPStatus.SEE_OTHER
     )

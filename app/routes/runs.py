@@ -153,7 +153,7 @@ def create_run(
         fault = next(iter(error.faults), Fault("", str(error)))
         return _show_again(request, form.scenario_text, fault)
     return RedirectResponse(
-        str(request.url_for("show_run", id=run.id)), status_code=303
+        request.url_for("show_run", id=run.id).path, status_code=303
     )
 
 

@@ -141,11 +141,11 @@ def run_question(
         question.slug, question.text, policies=read_policies(typed)
     )
     run = runs.run_question(database, explorer, asked)
-    url = request.url_for("show_run", id=run.id)
+    url = request.url_for("show_run", id=run.id).path
     platform = typed.get("platform", "")
     if platform in PLATFORMS:
-        url = url.include_query_params(platform=platform)
-    return RedirectResponse(str(url), status_code=HTTPStatus.SEE_OTHER)
+        url = f"{url}?platform={platform}"
+    return RedirectResponse(url, status_code=HTTPStatus.SEE_OTHER)
 
 
 def read_policies(typed: Mapping[str, str]) -> dict[str, str]:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, exists, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
@@ -106,18 +106,17 @@ def store_report(session: Session, report: Report, text: str) -> StoredRun:
         "report": content,
         "created_at": datetime.now(UTC),
     }
-    is_postgres = session.get_bind().dialect.name == "postgresql"
-    insert = postgresql.insert if is_postgres else sqlite.insert
-    added = session.execute(
-        insert(Run)
-        .values(values)
-        .on_conflict_do_nothing()
-        .returning(col(Run.id))
-    ).first()
-    if added is not None:
-        _drop_oldest(session)
-        return StoredRun(report.id, created=True)
-    stored = read_run(session, report.id)
+    stored = find_run(session, report.id)
+    if stored is None:
+        try:
+            with session.begin_nested():
+                session.execute(insert(Run).values(values))
+        except IntegrityError:
+            # somebody else asked the same at the same time
+            stored = read_run(session, report.id)
+        else:
+            _drop_oldest(session)
+            return StoredRun(report.id, created=True)
     if has_time_limit(stored.report) and not has_time_limit(content):
         session.execute(
             update(Run).where(col(Run.id) == report.id).values(report=content)
