@@ -57,7 +57,7 @@ def settle_memory() -> None:
 
     Without it, full collections make one request in a hundred wait long.
     """
-    gc.collect()
+    # not collected first: what loading left behind is not worth the wait
     gc.freeze()
     gc.set_threshold(*GENERATIONS)
     gc.enable()
