@@ -35,7 +35,8 @@ def _hash(path: Path) -> str:
 
 
 def _own_files() -> list[Path]:
-    own = [path for path in STATIC.iterdir() if path.is_file()]
+    texts = (".css", ".js", ".svg")
+    own = [path for path in STATIC.iterdir() if path.suffix in texts]
     return sorted([*own, *TEMPLATES.rglob("*.html")])
 
 
