@@ -203,6 +203,12 @@ def add_reviewer(
     )
 
 
+@reviewer.command("password")
+def set_password(name: Name) -> None:
+    """Set an account's password, and end its sign-ins."""
+    load_command("accounts").set_password(read_settings(), name)
+
+
 @token.command("create")
 def create_token(
     name: Name,

@@ -280,6 +280,26 @@ def test_a_reviewer_by_password_from_standard_input() -> None:
     assert "the password is empty" in add("dora", "").stderr
 
 
+def test_a_password_is_changed_from_standard_input(url: str, run: Run) -> None:
+    run("reviewer", "add", "erin", "--link")
+    done = subprocess.run(
+        [*MAIN, "reviewer", "password", "erin"],
+        cwd=ROOT,
+        input="long enough a word\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "erin has a new password\n")
+    database = Database(url)
+    with database.read() as session:
+        account = reviewers.find_account(session, "erin")
+    database.close()
+    assert account is not None
+    assert account.password_hash is not None
+    assert "long enough" not in account.password_hash
+
+
 @pytest.mark.usefixtures("url")
 def test_a_token_is_made_only_for_who_there_is(run: Run) -> None:
     status, out, err = run("token", "create", "nobody")

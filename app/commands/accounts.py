@@ -1,4 +1,4 @@
-"""`vmi-review reviewer add` and `vmi-review token create`."""
+"""`vmi-review reviewer add`, `reviewer password`, `token create`."""
 
 import sys
 
@@ -26,6 +26,14 @@ def add_reviewer(
             session, name, Role(role), password_hash=password_hash
         )
     typer.echo(f"{name} was added as {role}")
+
+
+def set_password(settings: Settings, name: str) -> None:
+    """Give an account another password; its sign-ins end."""
+    password_hash = Passwords().hash(_ask_password())
+    with open_for_change(settings) as database, database.write() as session:
+        reviewers.set_password(session, name, password_hash)
+    typer.echo(f"{name} has a new password")
 
 
 def _print_link(settings: Settings, name: str, role: str) -> None:
