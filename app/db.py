@@ -7,13 +7,20 @@ keeps writers in line (see CONTRIBUTING, «The database»).
 
 import importlib
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator
+from contextlib import (
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+from anyio import Semaphore
 from fastapi import Depends, Request
+from fastapi.concurrency import contextmanager_in_threadpool
 from sqlalchemy import (
     Connection,
     Dialect,
@@ -32,7 +39,14 @@ from sqlmodel import SQLModel
 HEAD_REVISION = "0001"
 """The newest migration; a test compares it with the folder."""
 
+READERS = 16
+WRITERS = 8
+"""How many requests read, or write, at a time; SQLite takes one writer."""
+
 POOL_SIZE = 16
+# a connection for each request that is let in and for each of the 40 threads,
+# so that nobody waits for one while holding what another waits for
+POOL_OVERFLOW = 56
 BUSY_MILLISECONDS = 30_000
 
 SQLModel.metadata.naming_convention = {
@@ -88,16 +102,25 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self.engine = _create_engine(url)
+        self._read_engine = (
+            self.engine
+            if self.is_sqlite
+            else self.engine.execution_options(
+                isolation_level="REPEATABLE READ"
+            )
+        )
         self._write_engine = self.engine.execution_options(write=True)
         self._lock: AbstractContextManager[object] = (
             threading.Lock() if self.is_sqlite else nullcontext()
         )
+        self._readers = Semaphore(READERS)
+        self._writers = Semaphore(1 if self.is_sqlite else WRITERS)
         self._watcher: PoolProxiedConnection | None = None
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Open a session that sees one state of the database."""
-        with Session(self.engine) as session:
+        with Session(self._read_engine) as session:
             yield session
 
     @contextmanager
@@ -107,6 +130,21 @@ class Database:
             self._lock,
             Session(self._write_engine, expire_on_commit=False) as session,
             session.begin(),
+        ):
+            yield session
+
+    @asynccontextmanager
+    async def enter(self, *, reads: bool) -> AsyncIterator[Session]:
+        """Open a session for a request, in its turn.
+
+        Requests wait here and not in a thread, for whoever is inside needs
+        threads to go on.
+        """
+        async with (
+            self._readers if reads else self._writers,
+            contextmanager_in_threadpool(
+                self.read() if reads else self.write()
+            ) as session,
         ):
             yield session
 
@@ -163,11 +201,14 @@ def get_database(request: Request) -> Database:
     return database
 
 
-def get_session(request: Request) -> Iterator[Session]:
+async def get_session(request: Request) -> AsyncIterator[Session]:
     """Open the request's session: a reading one for GET, else a writing."""
     database = get_database(request)
     reads = request.method in SAFE_METHODS
-    with database.read() if reads else database.write() as session:
+    if not reads:
+        # no writer waits for another's slow line
+        await request.body()
+    async with database.enter(reads=reads) as session:
         yield session
 
 
@@ -179,9 +220,17 @@ DatabaseDep = Annotated[Database, Depends(get_database)]
 
 def _create_engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=POOL_SIZE, pool_pre_ping=True)
+        return create_engine(
+            url,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_OVERFLOW,
+            pool_pre_ping=True,
+        )
     engine = create_engine(
-        url, pool_size=POOL_SIZE, module=_get_sqlite_module()
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_OVERFLOW,
+        module=_get_sqlite_module(),
     )
     event.listen(engine, "connect", _set_up_connection)
     event.listen(engine, "begin", _begin)

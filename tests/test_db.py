@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import select, text
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session
@@ -90,6 +91,33 @@ def test_reading_waits_for_no_writer(empty_database: Database) -> None:
         add_reviewer(writing, NOON)
         with empty_database.read() as reading:
             assert reading.execute(select(col(Reviewer.id))).first() is None
+
+
+def test_reading_sees_one_state(empty_database: Database) -> None:
+    with empty_database.read() as session:
+        before = entries.get_head(session)
+        append(empty_database, 1)
+        assert entries.get_head(session) == before
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("POST", 401)])
+def test_more_requests_than_threads_are_answered(
+    client: TestClient, method: str, status: int
+) -> None:
+    # 40 threads serve all; who waits for a turn must not hold one of them
+    answers: list[int] = []
+
+    def ask() -> None:
+        path = "/threads/kleen-sti-shadow"
+        path += "/replies" if method == "POST" else f"?n={len(answers)}"
+        answers.append(client.request(method, path).status_code)
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=25)
+    assert answers == [status] * 100
 
 
 def test_the_state_changes_with_each_commit(empty_database: Database) -> None:
