@@ -94,6 +94,7 @@ Typed = Mapping[str, str]
 
 async def read_form(request: Request) -> dict[str, str]:
     """Return the fields as they were typed, the last of each name."""
+    await request.body()  # kept: a session that is opened later asks for it
     form: FormData = await request.form(max_files=0, max_fields=FIELDS)
     return {
         name: value for name, value in form.items() if isinstance(value, str)
