@@ -29,7 +29,7 @@ def visitor(database: Database, client: TestClient) -> TestClient:
 
 
 def _is_ada(client: TestClient) -> bool:
-    return "<span>ada, <i>reviewer</i></span>" in client.get("/sign-in").text
+    return "<span>ada<i>, reviewer</i></span>" in client.get("/sign-in").text
 
 
 def test_a_password_signs_in_and_leads_back(visitor: TestClient) -> None:
