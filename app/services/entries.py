@@ -208,11 +208,10 @@ def _find_fault(row: Stored, seq: int, previous: str) -> str | None:
         line = Line(
             **{**row._asdict(), "at": at, "data": json.loads(row.data)}
         )
-    except (ValueError, RecursionError):
+        hash_ = compute_hash(line)
+    except (ValueError, OverflowError, RecursionError):
         return "its time or its data cannot be read"
-    if compute_hash(line) != row.hash:
-        return "its content does not have its hash"
-    return None
+    return None if hash_ == row.hash else "its content does not have its hash"
 
 
 def _set_zone(at: datetime) -> datetime:

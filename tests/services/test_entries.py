@@ -127,7 +127,10 @@ def test_swapped_lines_are_found(log: Session) -> None:
     "change",
     [
         "data = '{'",
+        """data = '{"a": NaN}'""",
+        r"""data = '{"a": "\ud800"}'""",
         "at = 'yesterday'",
+        "at = '0001-01-01 00:00:00+23:00'",
         "data = x'ff'",
         "actor = CAST(x'ff' AS TEXT)",
     ],
