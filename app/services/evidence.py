@@ -114,6 +114,7 @@ def attach(
     ConflictError
         If the run is of another model or text than there is now.
     """
+    entries.take_turn(session)
     thread_id = session.scalar(
         select(col(Thread.id)).where(col(Thread.slug) == thread)
     )

@@ -5,6 +5,7 @@ from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
+from app.db import Database
 from app.errors import ConflictError, InvalidError, NotFoundError
 from app.models import Disposition, Thread, ThreadState
 from app.services import decision_rows, decisions, entries
@@ -12,6 +13,7 @@ from app.services.decision_rows import DecisionRow, Wanted
 from app.services.decisions import NewDecision
 from app.services.reviewers import Visitor
 from tests import factories
+from tests.at_once import write_at_once
 
 THREAD = "kleen-sti-pairs-belong-in-spec"
 OTHER = "kleen-rdtsc-userspace"
@@ -184,3 +186,40 @@ def test_any_number_of_decisions_is_read_in_three_queries(
 def test_an_unknown_decision_is_not_found(session: Session) -> None:
     with pytest.raises(NotFoundError):
         decision_rows.get_decision(session, 7)
+
+
+@pytest.mark.parametrize("supersedes", [None, 1])
+def test_of_two_who_decide_at_once_one_is_refused(
+    database: Database, supersedes: int | None
+) -> None:
+    with database.write() as session:
+        visitor = factories.make_visitor(session)
+        if supersedes is not None:
+            decide(session, visitor)
+
+    def work(session: Session) -> None:
+        decide(session, visitor, supersedes=supersedes)
+
+    ends = write_at_once(database, work, work)
+    assert ends == ["ConflictError", "done"]
+    with database.read() as session:
+        assert entries.verify(session) is None
+        assert len(decision_rows.list_decisions(session)) == 1 + (
+            supersedes or 0
+        )
+
+
+def test_two_who_decide_elsewhere_at_once_get_a_number_each(
+    database: Database,
+) -> None:
+    with database.write() as session:
+        visitor = factories.make_visitor(session)
+    ends = write_at_once(
+        database,
+        lambda session: decide(session, visitor),
+        lambda session: decide(session, visitor, OTHER),
+    )
+    assert ends == ["done", "done"]
+    with database.read() as session:
+        rows = decision_rows.list_decisions(session)
+    assert [row.number for row in rows] == [1, 2]

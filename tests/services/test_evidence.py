@@ -5,12 +5,14 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
+from app.db import Database
 from app.errors import ConflictError, InvalidError, NotFoundError
 from app.models import Answer, Entry, EvidenceState, Run
 from app.services import evidence, scenarios
 from app.services.evidence import Claim, judge
 from app.services.reviewers import Visitor
 from tests import factories
+from tests.at_once import write_at_once
 
 SLUG = "kleen-sti-shadow"
 OUTCOME = "sleeps-with-work"
@@ -141,3 +143,16 @@ def test_a_run_of_an_older_model_is_stale_and_attached_no_more(
         evidence.attach(
             session, ada, SLUG, make_claim(session, expected=Answer.always)
         )
+
+
+def test_a_claim_made_twice_at_once_is_stored_once(database: Database) -> None:
+    with database.write() as session:
+        visitor = factories.make_visitor(session)
+        claim = make_claim(session)
+
+    def work(session: Session) -> None:
+        evidence.attach(session, visitor, SLUG, claim)
+
+    assert write_at_once(database, *[work] * 4) == ["done"] * 4
+    with database.read() as session:
+        assert len(evidence.list_evidence(session, SLUG)) == 1

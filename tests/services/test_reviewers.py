@@ -11,6 +11,7 @@ from app.db import Database
 from app.errors import ConflictError, InvalidError, NotFoundError
 from app.models import Entry, Role, SignIn, SignInLink, Token
 from app.services import reviewers
+from tests.at_once import write_at_once
 
 
 def _list_types(session: Session) -> list[str]:
@@ -176,3 +177,15 @@ def test_the_first_start_makes_one_administrator(
         assert holder.role == Role.administrator
         reviewers.set_password(session, holder.name, "$argon2id$x")
         assert reviewers.ensure_administrator(session, hours=1) is None
+
+
+def test_a_link_used_twice_at_once_signs_in_once(database: Database) -> None:
+    with database.write() as session:
+        reviewers.add_reviewer(session, "ada", Role.reviewer)
+        secret = reviewers.create_link(session, "ada", hours=1)
+
+    def work(session: Session) -> None:
+        reviewers.use_link(session, secret)
+
+    ends = write_at_once(database, work, work)
+    assert ends == ["NotFoundError", "done"]
