@@ -18,6 +18,7 @@ from app.forms import (
     FormDep,
     Text,
     check_form,
+    make_none,
 )
 from app.identity import SignedIn
 from app.models import Disposition
@@ -38,10 +39,6 @@ PAGE_LENGTH = 200
 router = APIRouter(include_in_schema=False)
 
 
-def _make_none(value: object) -> object:
-    return None if value == "" else value
-
-
 Number = Annotated[int, Field(ge=1, le=LARGEST)]
 Dissent = Annotated[
     Text,
@@ -52,7 +49,7 @@ Dissent = Annotated[
 ]
 Supersedes = Annotated[
     Number | None,
-    BeforeValidator(_make_none),
+    BeforeValidator(make_none),
     Field(
         description="The number of the decision in force on the thread, "
         "if there is one.",

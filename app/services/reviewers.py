@@ -9,10 +9,10 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
@@ -61,42 +61,44 @@ def compute_digest(secret: str) -> str:
 
 def find_signed_in(session: Session, secret: str) -> Visitor | None:
     """Return who holds the session `secret`, if it has not expired."""
-    row = session.execute(
-        select(
-            col(Reviewer.id),
-            col(Reviewer.name),
-            col(Reviewer.display_name),
-            col(Reviewer.role),
-        )
+    return _find_visitor(
+        session,
+        _select_visitor()
         .join(SignIn, col(SignIn.reviewer_id) == col(Reviewer.id))
         .where(
             col(SignIn.digest) == compute_digest(secret),
             col(SignIn.expires_at) > datetime.now(UTC),
-        )
-    ).first()
-    if row is None or row[0] is None:
-        return None
-    return Visitor(row[0], row[1], row[2], row[3])
+        ),
+    )
 
 
 def find_token_holder(session: Session, secret: str) -> Visitor | None:
     """Return whose token this is, if it was not revoked."""
-    row = session.execute(
-        select(
-            col(Reviewer.id),
-            col(Reviewer.name),
-            col(Reviewer.display_name),
-            col(Reviewer.role),
-        )
+    return _find_visitor(
+        session,
+        _select_visitor()
         .join(Token, col(Token.reviewer_id) == col(Reviewer.id))
         .where(
             col(Token.digest) == compute_digest(secret),
             col(Token.revoked_at).is_(None),
-        )
-    ).first()
-    if row is None or row[0] is None:
-        return None
-    return Visitor(row[0], row[1], row[2], row[3])
+        ),
+    )
+
+
+def _select_visitor() -> Select[*tuple[Any, ...]]:
+    return select(
+        col(Reviewer.id),
+        col(Reviewer.name),
+        col(Reviewer.display_name),
+        col(Reviewer.role),
+    )
+
+
+def _find_visitor(
+    session: Session, chosen: Select[*tuple[Any, ...]]
+) -> Visitor | None:
+    row = session.execute(chosen).first()
+    return None if row is None else Visitor(*row)
 
 
 def find_account(session: Session, name: str) -> Account | None:
@@ -214,23 +216,16 @@ def create_link(
 
 def find_link_holder(session: Session, secret: str) -> Visitor | None:
     """Return whom a link would sign in, if it is still good."""
-    row = session.execute(
-        select(
-            col(Reviewer.id),
-            col(Reviewer.name),
-            col(Reviewer.display_name),
-            col(Reviewer.role),
-        )
+    return _find_visitor(
+        session,
+        _select_visitor()
         .join(SignInLink, col(SignInLink.reviewer_id) == col(Reviewer.id))
         .where(
             col(SignInLink.digest) == compute_digest(secret),
             col(SignInLink.used_at).is_(None),
             col(SignInLink.expires_at) > datetime.now(UTC),
-        )
-    ).first()
-    if row is None or row[0] is None:
-        return None
-    return Visitor(row[0], row[1], row[2], row[3])
+        ),
+    )
 
 
 def use_link(session: Session, secret: str) -> Visitor:
