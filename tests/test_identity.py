@@ -27,8 +27,8 @@ def test_a_token_goes_over_a_cookie(
         make_visitor(session, "bob")
         header = make_token(session, "bob")
     page = signed_in.get("/threads/", headers=header).text
-    assert "bob, <i>reviewer</i>" in page
-    assert "ada, <i>reviewer</i>" in signed_in.get("/threads/").text
+    assert "bob<i>, reviewer</i>" in page
+    assert "ada<i>, reviewer</i>" in signed_in.get("/threads/").text
 
 
 @pytest.mark.parametrize("value", ["Basic YTpi", "Bearer", "nonsense"])
