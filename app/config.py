@@ -84,6 +84,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 "expected sqlite:///PATH or postgresql://USER@HOST/NAME"
             )
+        if value in {"sqlite:///", "sqlite:///:memory:"}:
+            raise ValueError(
+                "a database in memory ends with its connection; "
+                "expected sqlite:///PATH"
+            )
         return value
 
     def get_database_url(self) -> str:

@@ -61,6 +61,8 @@ def test_the_driver_is_named(given: str, used: str) -> None:
     ("name", "value"),
     [
         ("database_url", "mysql://h/n"),
+        ("database_url", "sqlite:///:memory:"),
+        ("database_url", "sqlite:///"),
         ("port", "70000"),
         ("port", "-1"),
         ("run_workers", "0"),

@@ -36,8 +36,9 @@ def _parse(name: str) -> nodes.Template:
 
 
 @pytest.fixture(scope="module")
-def route_names() -> set[str]:
-    app = create_app(Settings(database_url="sqlite:///:memory:"))
+def route_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    folder = tmp_path_factory.mktemp("routes")
+    app = create_app(Settings(data_dir=folder, database_url=""))
     # the application keeps what it includes as one route each
     included = [route for router in ROUTERS for route in router.routes]
     return {

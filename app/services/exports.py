@@ -245,12 +245,18 @@ def _write_decision(decision: DecisionRow, base_url: str) -> Iterator[str]:
         yield ""
 
 
+def _name(decision: DecisionRow) -> str:
+    if decision.display_name == decision.reviewer:
+        return decision.reviewer
+    return f"{escape(decision.display_name)} ({decision.reviewer})"
+
+
 def _write_facts(decision: DecisionRow, base_url: str) -> Iterator[str]:
     facts: Mapping[str, str | None] = {
         "Thread": f"{base_url}/threads/{decision.thread}",
         "Calls": ", ".join(decision.calls) or None,
         "Decided": f"{decision.decided_at:%Y-%m-%d %H:%M} UTC "
-        f"by {escape(decision.display_name)} ({decision.reviewer})",
+        f"by {_name(decision)}",
         "Supersedes": f"decision {decision.supersedes}"
         if decision.supersedes is not None
         else None,
