@@ -32,6 +32,8 @@ class Site:
         app.get("/secret")(self.show_secret)
         app.get("/stream")(self.stream)
         app.get("/sign-in")(self.show)
+        app.get("/runs/1")(self.show)
+        app.get("/api/runs/1")(self.show)
         app.get("/whatif/a")(self.show)
         app.post("/page")(self.change)
         app.add_middleware(
@@ -194,9 +196,12 @@ def test_what_must_not_be_kept_passes_by(site: Site, address: str) -> None:
     assert "etag" not in second.headers
 
 
-def test_the_sign_in_page_passes_by(site: Site) -> None:
-    site.get("/sign-in")
-    site.get("/sign-in")
+@pytest.mark.parametrize("address", ["/sign-in", "/runs/1", "/api/runs/1"])
+def test_what_changes_without_a_line_passes_by(
+    site: Site, address: str
+) -> None:
+    site.get(address)
+    site.get(address)
     assert len(site.made) == 2
 
 

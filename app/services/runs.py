@@ -1,7 +1,8 @@
 """Runs: stored reports, found by the hash of what was asked.
 
-A run is never changed. Anybody may ask a question, so the runs that nothing
-refers to are limited in number, and the oldest are dropped.
+A run is never changed, unless the clock had cut it short. Anybody may ask a
+question, so the runs that nothing refers to are limited in number, and the
+oldest are dropped.
 """
 
 import re
