@@ -17,9 +17,7 @@ from app.services.verdicts import (
     read_scenario,
 )
 from app.services.witnesses import Moment, build_moment
-from app.sim import PLATFORMS, POLICIES, Scenario
-
-WAYS = ("witness", "counter")
+from app.sim import POLICIES, Scenario
 
 INTEREST = ("sometimes", "unspecified", "always", "never", "not-modelled")
 """Which answer is looked at first, if none is asked for."""
@@ -303,8 +301,3 @@ def list_relevant(report: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the policies that any part of a report consulted."""
     named = {name for part in report["platforms"] for name in part["relevant"]}
     return tuple(name for name in POLICIES if name in named)
-
-
-def get_platform_title(name: str) -> str:
-    """Return a platform's name for a page."""
-    return PLATFORMS[name].title if name in PLATFORMS else name

@@ -44,8 +44,7 @@ from app.models import (
 )
 from app.services.annotations import OPENER
 from app.services.sections import make_slug
-
-SETTLED = (ThreadState.answered, ThreadState.conceded, ThreadState.decided)
+from app.services.standings import SETTLED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,6 @@ from typing import Any, NamedTuple
 
 from app.sim import OBSERVABLES
 
-LANES = ("user", "kernel", "hypervisor", "hardware")
-
 SHOWN_STEPS = 200
 """How many lines of the timeline are shown around the current one."""
 

@@ -38,12 +38,6 @@ COUNT_MASK: Final = 31
 WITHOUT_CARRY: Final = ARITHMETIC & ~CF
 CARRY_AND_OVERFLOW: Final = CF | OF
 WORD: Final = 4
-ACCUMULATORS: Final = {
-    1: ("al", "ah"),
-    2: ("ax", "dx"),
-    4: ("eax", "edx"),
-}
-"""For each size where a product's low and high halves are."""
 
 
 def _get_carry(machine: Machine, cpu: CpuId) -> int:

@@ -55,7 +55,6 @@ USER_STACK_OFFSET: Final = 24
 HIGH: Final = 32
 
 _ALWAYS: Final = ARITHMETIC | TF | DF | NT | AC | ID
-_IMAGE: Final = _ALWAYS | IF | IOPL | FIXED
 
 
 def require_ring_0(machine: Machine, cpu: CpuId) -> None:
