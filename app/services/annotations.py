@@ -212,7 +212,12 @@ def reply(
         visitor.actor,
         "annotation.created",
         f"annotation:{post.id}",
-        {"thread": slug, "parent": parent, "text": text},
+        {
+            "thread": slug,
+            "was": thread.state.value,
+            "parent": parent,
+            "text": text,
+        },
     )
     logger.info("reply_added", thread=slug, post=post.id)
     return get_post(session, slug, post.id)

@@ -52,6 +52,7 @@ def test_a_reply_is_stored_rendered_and_logged(session: Session) -> None:
     assert entry.subject == f"annotation:{post.id}"
     assert entry.data == {
         "thread": SLUG,
+        "was": "conceded",
         "parent": None,
         "text": "**no** <script>x</script>",
     }
