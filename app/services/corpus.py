@@ -71,6 +71,7 @@ def load_corpus(session: Session, folder: Path = BUNDLED) -> LoadReport:
         When a file is wrong; it says where.
     """
     facts = read_corpus(folder)
+    entries.take_turn(session)
     changed = not _is_loaded(session, facts)
     report = _make_report(facts, changed=changed)
     if changed:

@@ -345,6 +345,7 @@ def ensure_administrator(session: Session, *, hours: int) -> str | None:
     The first administrator is made on the first start. As long as no
     administrator has a password, each start makes a new link.
     """
+    take_turn(session)
     with_password = session.execute(
         select(func.count())
         .select_from(Reviewer)

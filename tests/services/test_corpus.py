@@ -35,6 +35,7 @@ from app.models import (
 from app.services import annotations, corpus, corpus_scenarios
 from app.services.corpus_records import split_reference
 from tests import factories
+from tests.at_once import write_at_once
 
 TABLES = (
     *(Proposal, Revision, Section, Person, Call, CallSection, Thread),
@@ -241,6 +242,13 @@ def test_loading_again_changes_nothing(session: Session) -> None:
     assert not report.changed
     assert dump(session) == before
     assert session.scalar(select(func.count(col(Entry.seq)))) == 1
+
+
+def test_two_who_load_at_once_load_once(empty_database: Database) -> None:
+    work = corpus.load_corpus
+    assert write_at_once(empty_database, work, work) == ["done", "done"]
+    with empty_database.read() as session:
+        assert session.scalar(select(func.count(col(Entry.seq)))) == 1
 
 
 def test_loading_the_same_facts_anew_changes_no_row(
