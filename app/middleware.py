@@ -16,6 +16,7 @@ import uuid_utils
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.db import SAFE_METHODS
@@ -88,6 +89,9 @@ class RequestMiddleware:
         with structlog.contextvars.bound_contextvars(request_id=name.decode()):
             try:
                 await self.app(scope, receive, send_named)
+            except ClientDisconnect:
+                # nobody is there to be answered
+                logger.info("sender_left", path=scope["path"])
             except Exception:
                 logger.exception(
                     "request_failed",

@@ -1,10 +1,12 @@
 """What stands before every route: guards, names, headers."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
+from starlette.types import Message, Scope
 
 from app.config import Settings
 from app.identity import SESSION_COOKIE
@@ -191,3 +193,31 @@ def test_head_is_get_without_a_body(client: TestClient, address: str) -> None:
     assert head.content == b""
     assert head.headers["content-type"] == whole.headers["content-type"]
     assert head.headers["content-length"] == whole.headers["content-length"]
+
+
+def test_who_leaves_while_sending_is_not_answered(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scope: Scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/sign-in",
+        "query_string": b"",
+        "headers": [],
+        "scheme": "http",
+        "server": ("testserver", 80),
+        "root_path": "",
+    }
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    app = create_app(settings)
+    asyncio.run(app(scope, receive, send))
+    app.state.database.close()
+    assert sent == []
+    assert "request_failed" not in capsys.readouterr().out
