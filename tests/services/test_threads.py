@@ -15,7 +15,7 @@ from app.models import (
     ThreadKind,
     ThreadState,
 )
-from app.services import annotations, thread_rows, threads
+from app.services import annotations, standings, thread_rows, threads
 from app.services.thread_rows import SectionLink, Wanted
 from app.services.threads import NewThread
 from tests.factories import make_visitor
@@ -142,7 +142,7 @@ def test_threads_are_listed_by_weight_then_date(session: Session) -> None:
     rows = thread_rows.list_by_weight(session, Wanted(), limit=500)
     ranks = [
         (
-            row.state in thread_rows.SETTLED,
+            row.state in standings.SETTLED,
             list(Severity).index(row.severity),
             row.opened_at,
         )
