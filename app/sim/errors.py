@@ -7,7 +7,8 @@ They are never mixed::
     NotModelled     we do not say: a gap in this simulator
 
 Being wrong ourselves is an assertion. What a stranger writes wrongly (a
-listing, a scenario) is refused before anything runs, with errors of its own.
+listing, a scenario, an outcome) is refused before anything runs, by errors
+derived from `RefusedText`.
 """
 
 
@@ -70,3 +71,33 @@ class NotModelled(Exception):  # noqa: N818 - the design's word
     def __str__(self) -> str:
         """Say what is missing."""
         return f"not modelled: {self.what}"
+
+
+class RefusedText(Exception):  # noqa: N818 - as the others
+    """Raised when a text is not in its language: what, where, what would do.
+
+    Parameters
+    ----------
+    message
+        What is wrong.
+    line, column
+        Where, counted from 1 in the text.
+    expected
+        What would have been right there.
+    """
+
+    def __init__(
+        self, message: str, line: int, column: int, expected: str
+    ) -> None:
+        super().__init__(message, line, column, expected)
+        self.message = message
+        self.line = line
+        self.column = column
+        self.expected = expected
+
+    def __str__(self) -> str:
+        """Say what is wrong, where, and what was expected."""
+        return (
+            f"line {self.line}, column {self.column}: {self.message}; "
+            f"expected {self.expected}"
+        )

@@ -19,6 +19,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Final, NamedTuple, NoReturn, TypeAlias
 
+from app.sim.errors import RefusedText
 from app.sim.machine import Machine
 from app.sim.observables import get_observable
 
@@ -29,27 +30,8 @@ Reader: TypeAlias = Callable[[Machine], int]
 Predicate: TypeAlias = Callable[[Machine], bool]
 
 
-class OutcomeError(Exception):
-    """Raised when a text is not in the language of outcomes.
-
-    Line and column count from 1 in that text.
-    """
-
-    def __init__(
-        self, message: str, line: int, column: int, expected: str
-    ) -> None:
-        super().__init__(message, line, column, expected)
-        self.message = message
-        self.line = line
-        self.column = column
-        self.expected = expected
-
-    def __str__(self) -> str:
-        """Say what is wrong, where, and what was expected."""
-        return (
-            f"line {self.line}, column {self.column}: {self.message}; "
-            f"expected {self.expected}"
-        )
+class OutcomeError(RefusedText):
+    """Raised when a text is not in the language of outcomes."""
 
 
 class Number(NamedTuple):

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from app.sim.errors import RefusedText
+
 
 class Place(NamedTuple):
     """Where something stands: listing, line and column, from 1."""
@@ -13,25 +15,21 @@ class Place(NamedTuple):
     column: int
 
 
-class ListingError(Exception):
+class ListingError(RefusedText):
     """Raised when guest code is not in the language of listings.
 
-    Line and column count from 1 in the text of the listing named
-    ``listing``; ``expected`` says what would have been right there.
+    Line and column count in the text of the listing named ``listing``.
     """
 
     def __init__(self, message: str, place: Place, expected: str) -> None:
-        super().__init__(message, place, expected)
-        self.message = message
-        self.listing, self.line, self.column = place
-        self.expected = expected
+        self.listing, line, column = place
+        super().__init__(message, line, column, expected)
+        # what it is made from again after a pickle
+        self.args = (message, place, expected)
 
     def __str__(self) -> str:
-        """Say what is wrong, where, and what was expected."""
-        return (
-            f"{self.listing}, line {self.line}, column {self.column}: "
-            f"{self.message}; expected {self.expected}"
-        )
+        """Name the listing too."""
+        return f"{self.listing}, {super().__str__()}"
 
 
 class Token(NamedTuple):

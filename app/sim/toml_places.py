@@ -10,34 +10,16 @@ import re
 import tomllib
 from typing import Final, NamedTuple, TypeAlias
 
+from app.sim.errors import RefusedText
+
 MAXIMUM_BYTES: Final = 64 * 1024
 MAXIMUM_DEPTH: Final = 8
 
 Path: TypeAlias = tuple[str | int, ...]
 
 
-class ScenarioError(Exception):
-    """Raised when a text is no scenario.
-
-    Line and column count from 1 in the file; ``expected`` says what would
-    have been right there.
-    """
-
-    def __init__(
-        self, message: str, line: int, column: int, expected: str
-    ) -> None:
-        super().__init__(message, line, column, expected)
-        self.message = message
-        self.line = line
-        self.column = column
-        self.expected = expected
-
-    def __str__(self) -> str:
-        """Say what is wrong, where, and what was expected."""
-        return (
-            f"line {self.line}, column {self.column}: {self.message}; "
-            f"expected {self.expected}"
-        )
+class ScenarioError(RefusedText):
+    """Raised when a text is no scenario; the place is in the file."""
 
 
 class Document(NamedTuple):
