@@ -161,6 +161,12 @@ def show_invalid_request(request: Request, error: Exception) -> Response:
         detail="part of the request was not understood",
         errors=errors,
     )
+    in_path = any(one["loc"][0] == "path" for one in error.errors())
+    if in_path and not is_program(request):
+        # to a reader an address that cannot be is one that is not there
+        problem = Problem(
+            status=HTTPStatus.NOT_FOUND, detail="nothing is at this address"
+        )
     return answer(request, problem)
 
 

@@ -241,6 +241,9 @@ def test_unknown_exports_and_decisions_are_refused(
 ) -> None:
     assert client.get("/decisions.pdf").status_code == 422
     assert client.get("/decisions/99").status_code == 404
+    assert client.get("/decisions/0").status_code == 404
+    assert client.get("/decisions/first").status_code == 404
+    assert client.get("/api/decisions/0").status_code == 422
     assert client.get("/api/decisions/99").status_code == 404
 
 
