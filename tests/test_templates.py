@@ -1,11 +1,12 @@
 """Templates: all compile, routes they name exist, pages fit their fields."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from fastapi.routing import APIRoute
-from jinja2 import nodes
+from jinja2 import meta, nodes
 from starlette.routing import Mount, Route
 
 from app.config import Settings
@@ -21,14 +22,15 @@ SHELL = {"page", "request", "url_for", "reviewer", "head", "proposal"}
 
 
 def _get_pages() -> list[type[Page]]:
-    pages: list[type[Page]] = []
+    # by name: a class with slots stands beside the one it was made from
+    pages: dict[str, type[Page]] = {}
     pending = [Page]
     while pending:
         kind = pending.pop()
         pending.extend(kind.__subclasses__())
-        if "template" in vars(kind):
-            pages.append(kind)
-    return sorted(pages, key=lambda kind: kind.__name__)
+        if "template" in vars(kind) and hasattr(kind, "__slots__"):
+            pages[kind.__qualname__] = kind
+    return [pages[name] for name in sorted(pages)]
 
 
 def _parse(name: str) -> nodes.Template:
@@ -87,7 +89,49 @@ def test_macros_open_with_a_comment(name: str) -> None:
     assert (TEMPLATES / name).read_text().startswith("{#")
 
 
-@pytest.mark.parametrize("page", _get_pages(), ids=lambda page: page.__name__)
-def test_page_names_a_template_that_has_a_title(page: type[Page]) -> None:
-    assert page.template in NAMES
-    assert 'extends "layout.html"' in (TEMPLATES / page.template).read_text()
+@pytest.mark.parametrize("kind", _get_pages(), ids=lambda kind: kind.__name__)
+def test_page_names_a_template_that_has_a_title(kind: type[Page]) -> None:
+    assert kind.template in NAMES
+    assert 'extends "layout.html"' in (TEMPLATES / kind.template).read_text()
+
+
+def _find_asked(tree: nodes.Template) -> set[str]:
+    """Collect what a template asks for and does not name itself."""
+    imported = {
+        name if isinstance(name, str) else name[1]
+        for node in tree.find_all(nodes.FromImport)
+        for name in node.names
+    }
+    named = {
+        name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"
+    } | {macro.name for macro in tree.find_all(nodes.Macro)}
+    of_page = {
+        node.attr
+        for node in tree.find_all(nodes.Getattr)
+        if isinstance(node.node, nodes.Name) and node.node.name == "page"
+    }
+    asked = meta.find_undeclared_variables(tree) - imported - named
+    return asked | of_page
+
+
+def _find_variables(name: str, seen: set[str]) -> set[str]:
+    """Collect what a template and all that it includes ask for."""
+    if name in seen or name == "layout.html":
+        return set()
+    seen.add(name)
+    tree = _parse(name)
+    found = _find_asked(tree)
+    for other in meta.find_referenced_templates(tree):
+        if other is not None and not other.startswith("macros/"):
+            found |= _find_variables(other, seen)
+    return found
+
+
+@pytest.mark.parametrize("kind", _get_pages(), ids=lambda kind: kind.__name__)
+def test_template_shows_the_fields_of_its_page(kind: type[Page]) -> None:
+    own = {field.name for field in fields(kind)}
+    asked = _find_variables(kind.template, set())
+    given = own | SHELL | set(get_environment().globals)
+    wanted = _find_asked(_parse(kind.template)) - given
+    assert {name for name in wanted if not hasattr(kind, name)} == set()
+    assert own - asked - {"title"} == set()
