@@ -12,7 +12,7 @@ at any time; code that reads it anyway is not modelled.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol, Self, TypeAlias
 
 from app.sim.errors import NotModelled
@@ -82,6 +82,50 @@ class Code(NamedTuple):
     following: int
 
 
+class Segment(NamedTuple):
+    """The hidden part of a segment register.
+
+    ``access`` is byte 5 of the descriptor: P, DPL, S and type. ``flags`` is
+    the high four bits of byte 6: G, D/B, L, AVL; ``limit`` is in bytes. A
+    segment whose ``access`` is 0 cannot be used: the register is null.
+    """
+
+    base: int
+    limit: int
+    access: int
+    flags: int
+
+
+class Table(NamedTuple):
+    """Where a descriptor table or a segment of the system lies."""
+
+    base: int
+    limit: int
+
+
+FLAT_CODE: Final = Segment(0, WORD_MASK, 0x9B, 0xC)
+FLAT_DATA: Final = Segment(0, WORD_MASK, 0x93, 0xC)
+NULL_SEGMENT: Final = Segment(0, 0, 0, 0)
+FLAT: Final = (
+    FLAT_DATA,
+    FLAT_CODE,
+    FLAT_DATA,
+    FLAT_DATA,
+    NULL_SEGMENT,
+    NULL_SEGMENT,
+)
+"""The hidden parts of ES, CS, SS, DS, FS and GS where all is flat."""
+NO_TABLE: Final = Table(0, 0)
+
+
+class Deferred(NamedTuple):
+    """A call that waits in a queue, with the class of that queue."""
+
+    queue_class: int
+    name: str
+    arguments: tuple[int, ...]
+
+
 class Alarm(NamedTuple):
     """An armed alarm: absolute expiry and period, in cycles."""
 
@@ -95,6 +139,11 @@ class VCpu(NamedTuple):
     ``flags`` is EFLAGS as the processor holds it; ``virtual_if`` is the flag
     that counts for the guest where a hypervisor keeps the hardware's one on.
     ``deferred`` says that pending interrupts wait for an explicit request.
+    ``segments`` are the hidden parts of ES, CS, SS, DS, FS, GS in that order,
+    ``ldt`` and ``tss`` those of LDTR and TR. ``dr`` is empty until a debug
+    register is written. ``tlb`` is what the processor remembers of the page
+    tables, ``queue`` the calls that wait in the order in which they were
+    made, ``deferral`` the classes that may wait (VMI_SetDeferredMode).
     """
 
     eax: int = 0
@@ -135,6 +184,21 @@ class VCpu(NamedTuple):
     pmcs: tuple[int, ...] = ()
     stack: tuple[int, ...] = ()
     user_stack: tuple[int, ...] = ()
+    segments: tuple[Segment, ...] = FLAT
+    gdtr: Table = NO_TABLE
+    idtr: Table = NO_TABLE
+    ldtr: int = 0
+    ldt: Segment = NULL_SEGMENT
+    tr: int = 0
+    tss: Segment = NULL_SEGMENT
+    dr: tuple[int, ...] = ()
+    tlb: tuple[tuple[int, ...], ...] = ()
+    apic: tuple[object, ...] | None = None
+    queue: tuple[Deferred, ...] = ()
+    deferral: int = 0
+    virtual_iopl: int = 0
+    startup: int = 0
+    ap_state: tuple[int, ...] = ()
 
     def replace(self, **changes: object) -> Self:
         """Return this processor with some fields changed, fast."""
@@ -220,6 +284,8 @@ class Board:
     suspend_seconds: int
     steal_cycles: int
     rom: bytes
+    image: Mapping[int, int] = field(default_factory=dict)
+    regions: tuple[tuple[int, int], ...] = ()
 
 
 class Machine(NamedTuple):
@@ -228,6 +294,10 @@ class Machine(NamedTuple):
     ``irqs`` has a bit for each interrupt line whose request is latched.
     ``noticed`` has a bit for each kind of event that a hypervisor took from
     the hardware (see `delivery`). ``real`` counts cycles of real time.
+    ``memory`` is the words of physical memory that differ from the image,
+    sorted by address. ``bus`` holds messages in flight between processors.
+    ``usage`` is the registered pages with their types, ``mappings`` the slots
+    of VMI_SetLinearMapping.
     """
 
     board: Board
@@ -239,6 +309,11 @@ class Machine(NamedTuple):
     real: int = 0
     wallclock: int = 0
     wallclock_updated: int = 0
+    memory: tuple[tuple[int, int], ...] = ()
+    devices: tuple[object, ...] | None = None
+    bus: tuple[tuple[object, ...], ...] = ()
+    usage: tuple[tuple[int, int], ...] = ()
+    mappings: tuple[tuple[int, ...], ...] = ()
 
     def replace(self, **changes: object) -> Self:
         """Return this machine with some fields changed, fast."""
@@ -336,7 +411,7 @@ def _set_word(
         changed = (*data[:index], value, *data[index + 1 :])
         return machine.replace(data=changed)
     vcpu = machine.vcpus[cpu]
-    for field, top, words in (
+    for name, top, words in (
         ("stack", KERNEL_STACK_TOP, vcpu.stack),
         ("user_stack", USER_STACK_TOP, vcpu.user_stack),
     ):
@@ -346,7 +421,7 @@ def _set_word(
             if missing > 0:
                 words = (*words, *(UNWRITTEN,) * missing)  # noqa: PLW2901
             stack = (*words[: depth - 1], value, *words[depth:])
-            return update(machine, cpu, **{field: stack})
+            return update(machine, cpu, **{name: stack})
     raise NotModelled(f"a write to memory at {address:#x}")
 
 

@@ -2,5 +2,5 @@
 
 from typing import Final
 
-MODEL: Final = "1.0"
+MODEL: Final = "2.0"
 """Changes whenever an answer may change."""
