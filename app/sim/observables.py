@@ -8,13 +8,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from app.sim.delivery import (
-    LINES,
-    NOTICED_IRQ,
-    NOTICED_MCE,
-    NOTICED_NMI,
-    is_interruptible,
-)
+from app.sim.delivery import LINES, NOTICED_IRQ, NOTICED_MCE, NOTICED_NMI
+from app.sim.entry import is_interruptible
 from app.sim.machine import (
     AC,
     AF,

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import ClassVar, Final, NamedTuple
 
 from app.sim.arrivals import arrive
-from app.sim.delivery import GP, deliver_exception
+from app.sim.entry import deliver_exception
 from app.sim.errors import GuestFault, NotModelled
 from app.sim.listing import Statement, Target
 from app.sim.machine import (
@@ -38,23 +38,50 @@ from app.sim.registry import (
     get_instruction,
     perform_call,
 )
-from app.sim.rom import NAMES, get_slot
+from app.sim.rom import IN_ROM, NAMES, get_slot
 from app.sim.timekeeping import advance
+from app.sim.vectors import GP
 
 KERNEL_CPL: Final = 1
 """The ring in which a software hypervisor runs the guest kernel."""
 
 TSC_MSR: Final = 0x10
 
+INTERCEPTED: Final = frozenset({"cpuid", "invd", "hlt", "rdmsr", "wrmsr"})
+"""What VMX/SVM takes from the guest here, besides RDTSC by choice."""
+
+INSTRUCTION: Final = "instruction"
+TRAP: Final = "trap"
+ROM: Final = "rom"
+HYPERCALL: Final = "hypercall"
+DELIVERY: Final = "delivery"
+ARRIVAL: Final = "arrival"
+WAYS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        INSTRUCTION: "the processor executes an instruction of the guest",
+        TRAP: "an instruction is taken from the guest by the hypervisor",
+        ROM: "a call ends in the ROM, without entering the hypervisor",
+        HYPERCALL: "a call enters the hypervisor",
+        DELIVERY: "an interrupt or exception enters its handler",
+        ARRIVAL: "an event comes from outside",
+    }
+)
+"""How a step was carried out, and what that means."""
+
 Leaf = tuple[int, int, int, int]
 
 
 class Step(NamedTuple):
-    """The machine after a step, and how the step was carried out."""
+    """The machine after a step, and how the step was carried out.
+
+    ``way`` is one of `WAYS`; a step that ends in a fault of the guest is a
+    delivery.
+    """
 
     machine: Machine
     clause: str
     lane: str
+    way: str
     fault: GuestFault | None = None
 
 
@@ -166,6 +193,10 @@ class Platform:
         msrs[index] = value
         return update(machine, cpu, msrs=tuple(msrs.items()))
 
+    def intercepts(self, spec: InstructionSpec) -> bool:
+        """Whether an instruction goes to the hypervisor without a fault."""
+        return False
+
     def arrive(self, machine: Machine, event: str) -> list[Machine]:
         """Let an event arrive; more than one answer is a free choice."""
         return arrive(machine, event)
@@ -210,6 +241,7 @@ class Platform:
                 deliver_exception(undone, cpu, fault),
                 self._get_clause(machine, cpu),
                 "hardware",
+                DELIVERY,
                 fault,
             )
         after = drop_dead_words(step.machine, cpu)
@@ -244,7 +276,9 @@ class Platform:
         if vcpu.cpl == USER_CPL:
             raise NotModelled(f"{name} from user code")
         lane = "hypervisor" if self.has_hypervisor else "kernel"
-        return Step(perform_call(machine, cpu, spec), spec.clause, lane)
+        stays = not self.has_hypervisor or name in IN_ROM
+        after = perform_call(machine, cpu, spec)
+        return Step(after, spec.clause, lane, ROM if stays else HYPERCALL)
 
     def _execute(
         self,
@@ -259,6 +293,7 @@ class Platform:
             spec.function(machine, cpu, *statement.operands),
             spec.clause,
             "user" if user else "kernel",
+            TRAP if self.intercepts(spec) else INSTRUCTION,
         )
 
     def _get_clause(self, machine: Machine, cpu: CpuId) -> str:
@@ -332,6 +367,7 @@ class _Virtual(Platform):
             self._emulate(machine, cpu, spec, statement),
             spec.clause,
             "hypervisor",
+            TRAP,
         )
 
     def _emulates(
@@ -405,6 +441,10 @@ class Software(_Virtual):
             return machine.real
         return machine.vcpus[cpu].tsc
 
+    def intercepts(self, spec: InstructionSpec) -> bool:
+        """RDTSC is made to trap where the counter must not be seen."""
+        return spec.name == "rdtsc" and self.policies["tsc"] == "trap"
+
     def hides_tsc(self) -> bool:
         """Without VMX or SVM the counter can be trapped, not shifted."""
         return self.choose("tsc") == "trap"
@@ -429,6 +469,12 @@ class Hardware(_Virtual):
         if not vcpu.paravirtual:
             return False
         return not spec.native or self.choose("translation") == "rom"
+
+    def intercepts(self, spec: InstructionSpec) -> bool:
+        """Some leave the guest: SDM vol. 3C, 25.1.2 and 25.1.3."""
+        if spec.name == "rdtsc":
+            return self.policies["tsc"] == "trap"
+        return spec.name in INTERCEPTED
 
     def get_cpuid(self, machine: Machine, cpu: CpuId, leaf: int) -> Leaf:
         """CPUID is intercepted at every privilege."""

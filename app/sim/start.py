@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from app.sim.delivery import IRQ_BASE, LINES, settle_privilege
+from app.sim.delivery import IRQ_BASE, LINES
+from app.sim.entry import settle_privilege
 from app.sim.layout import KERNEL_STACK_TOP, USER_STACK_TOP
 from app.sim.listing import SLOT, Listing, Register, Statement, Target
 from app.sim.machine import (

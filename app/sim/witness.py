@@ -5,7 +5,8 @@ from functools import cached_property
 from itertools import pairwise, starmap
 from typing import Final
 
-from app.sim.delivery import IRQ_BASE, NMI, get_due
+from app.sim import platforms
+from app.sim.delivery import IRQ_BASE, get_due
 from app.sim.errors import GuestFault, NotModelled, Unspecified
 from app.sim.instructions import system
 from app.sim.listing import SLOT, Statement
@@ -16,6 +17,7 @@ from app.sim.registry import CALLS, INSTRUCTIONS, get_instruction
 from app.sim.report import WitnessStep
 from app.sim.rom import NAMES, get_slot
 from app.sim.search import DELIVERY, KINDS_PER_CPU, Search
+from app.sim.vectors import NMI
 
 _ARRIVAL_CLAUSES: Final = {
     "nmi": ("SDM vol. 3A, 6.7", "RFC 2.11"),
@@ -87,6 +89,7 @@ class Narrator:
             clause="",
             kind="step",
             lane=self._get_lane(before, 0),
+            way="",
             line=None,
             changes=_compare(observe(before), observe(after)),
         )
@@ -106,6 +109,7 @@ class Narrator:
             clause=clause,
             kind="step",
             lane=self._get_lane(machine, 0),
+            way="",
             line=line,
             changes={},
         )
@@ -149,6 +153,7 @@ class Narrator:
                 clause=self._get_arrival_clause(event),
                 kind="arrival",
                 lane="hardware",
+                way=platforms.ARRIVAL,
                 line=None,
                 changes=changes,
             )
@@ -166,6 +171,7 @@ class Narrator:
             clause=clause,
             kind="step",
             lane=step.lane,
+            way=step.way,
             line=line,
             changes=changes,
         )
@@ -189,6 +195,7 @@ class Narrator:
             clause=due.clause,
             kind="delivery",
             lane="hypervisor" if virtual else "hardware",
+            way=platforms.DELIVERY,
             line=None,
             changes=changes,
         )

@@ -2,15 +2,8 @@
 
 import pytest
 
-from app.sim.delivery import (
-    GP,
-    MACHINE_CHECK,
-    NMI,
-    deliver_due,
-    deliver_exception,
-    deliver_pending,
-    get_due,
-)
+from app.sim.delivery import deliver_due, deliver_pending, get_due
+from app.sim.entry import deliver_exception
 from app.sim.errors import GuestFault
 from app.sim.layout import USER_STACK_TOP
 from app.sim.machine import (
@@ -23,6 +16,7 @@ from app.sim.machine import (
     update,
 )
 from app.sim.start import Start
+from app.sim.vectors import GP, MACHINE_CHECK, NMI
 from tests.sim.guest import build, get_vcpu, step
 
 OFF = Start(interrupts=False)

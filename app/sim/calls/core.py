@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.sim.delivery import settle_privilege
+from app.sim.entry import settle_privilege
 from app.sim.machine import CpuId, Machine, set_vcpu
 from app.sim.registry import Eax, call
 

@@ -2,14 +2,13 @@
 
 from typing import Final
 
-from app.sim.delivery import GP
-from app.sim.errors import GuestFault, Unspecified
+from app.sim.errors import GuestFault
+from app.sim.gaps import choose_or_raise
 from app.sim.machine import CpuId, Machine
-from app.sim.policies import POLICIES, UNSPECIFIED
 from app.sim.registry import STANDARD, Ecx, EdxEax, call
+from app.sim.vectors import GP
 
 TSC_MSR: Final = 0x10
-SECTION: Final = "RFC Appendix A / CPU control calls"
 
 
 def require_implemented(machine: Machine, index: int) -> str:
@@ -19,13 +18,7 @@ def require_implemented(machine: Machine, index: int) -> str:
     """
     if index == TSC_MSR or index in machine.board.hypervisor_msrs:
         return "implemented"
-    treatment = machine.board.host.choose("unimplemented_msr")
-    if treatment == UNSPECIFIED:
-        raise Unspecified(
-            f"{SECTION}: an unimplemented MSR",
-            policy="unimplemented_msr",
-            readings=POLICIES["unimplemented_msr"].readings,
-        )
+    treatment = choose_or_raise(machine, "unimplemented_msr")
     if treatment == "fault":
         raise GuestFault(GP, 0)
     return treatment
@@ -35,14 +28,7 @@ def require_key(machine: Machine, index: int) -> bool:
     """Answer whether a write carries the key that the register needs."""
     if index not in machine.board.keys:
         return True
-    treatment = machine.board.host.choose("msr_key")
-    if treatment == UNSPECIFIED:
-        raise Unspecified(
-            f"{SECTION}: a key outside EAX, EDX and ECX",
-            policy="msr_key",
-            readings=POLICIES["msr_key"].readings,
-        )
-    return treatment == "transported"
+    return choose_or_raise(machine, "msr_key") == "transported"
 
 
 @call(

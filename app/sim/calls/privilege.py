@@ -2,11 +2,10 @@
 
 from typing import Final
 
-from app.sim.delivery import (
-    deliver_pending,
-    set_interruptible,
-)
-from app.sim.errors import NotModelled, Unspecified
+from app.sim.delivery import deliver_pending
+from app.sim.entry import set_interruptible
+from app.sim.errors import NotModelled
+from app.sim.gaps import choose_or_raise
 from app.sim.machine import (
     AC,
     ARITHMETIC,
@@ -25,7 +24,6 @@ from app.sim.machine import (
     Machine,
     update,
 )
-from app.sim.policies import POLICIES, UNSPECIFIED
 from app.sim.registry import (
     NOTHING,
     Ecx,
@@ -44,7 +42,6 @@ from app.sim.registry import (
 
 RPL: Final = 3
 SELECTOR_MASK: Final = 0xFFFF
-SECTION: Final = "RFC Appendix A / Stack / privilege transition calls"
 KERNEL_FRAME: Final = 3 * WORD
 RESTORED: Final = ARITHMETIC | DF | NT | AC | ID
 
@@ -53,14 +50,7 @@ def get_user_flag(machine: Machine, eflags: int) -> bool:
     """Answer the interrupt flag with which user code goes on."""
     if eflags & IF:
         return True
-    treatment = machine.board.host.choose("iret_user_if")
-    if treatment == UNSPECIFIED:
-        raise Unspecified(
-            f"{SECTION}: a return to user space with interrupts disabled",
-            policy="iret_user_if",
-            readings=POLICIES["iret_user_if"].readings,
-        )
-    return treatment == "enabled"
+    return choose_or_raise(machine, "iret_user_if") == "enabled"
 
 
 @call(

@@ -1,6 +1,5 @@
 """Processor information calls: identification and counters."""
 
-from app.sim.delivery import GP
 from app.sim.errors import GuestFault
 from app.sim.machine import CpuId, Machine
 from app.sim.registry import (
@@ -12,6 +11,7 @@ from app.sim.registry import (
     EdxEax,
     call,
 )
+from app.sim.vectors import GP
 
 
 @call(

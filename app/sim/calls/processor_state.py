@@ -2,12 +2,8 @@
 
 from typing import Final
 
-from app.sim.delivery import (
-    deliver_on_enable,
-    deliver_pending,
-    is_interruptible,
-    set_interruptible,
-)
+from app.sim.delivery import deliver_on_enable, deliver_pending
+from app.sim.entry import is_interruptible, set_interruptible
 from app.sim.machine import CpuId, Machine, update
 from app.sim.registry import FLAGS_ONLY, Eax, call
 

@@ -7,7 +7,7 @@ Vectors are entered at once by INT n; other exceptions are raised.
 
 from typing import Final
 
-from app.sim.delivery import BP, GP, OF_TRAP, UD, enter, set_interruptible
+from app.sim.entry import enter, set_interruptible
 from app.sim.errors import GuestFault, NotModelled
 from app.sim.listing import Immediate, Memory, Operand, Register
 from app.sim.machine import (
@@ -37,6 +37,7 @@ from app.sim.machine import (
     update,
 )
 from app.sim.registry import instruction
+from app.sim.vectors import BP, GP, OF_TRAP, UD
 
 CR4_TSD: Final = 0x4
 CR4_PCE: Final = 0x100
