@@ -79,7 +79,8 @@ def test_each_platform_and_variant_has_an_expectation(path: Path) -> None:
     assert set(scenario.expect) == set(scenario.platforms)
     assert all(variant.expect for variant in scenario.variants)
     assert scenario.notes
-    assert scenario.objection == path.stem
+    objection = scenario.objection
+    assert objection is None or path.stem.startswith(objection)
 
 
 def strip_expectations(text: str) -> str:
@@ -107,23 +108,29 @@ def test_expectations_do_not_reach_the_search(
     assert bare == full
 
 
-def test_no_answer_is_the_same_everywhere(
+FACTS = {
+    "kleen-finding-entry-points": "where a slot lies is arithmetic",
+}
+"""Questions whose answer nothing can change, and why they are asked."""
+
+
+def test_only_facts_are_the_same_everywhere(
     reports: dict[str, Report],
 ) -> None:
     """Each question has an outcome that tells two of its runs apart.
 
-    A question whose answers nothing can change shows nothing; the place of
-    an entry point is such a fact.
+    A question whose answers nothing can change shows nothing, unless it asks
+    for a fact.
     """
-    constant = [
+    constant = {
         slug
         for slug, report in reports.items()
         if all(
             len({run.answers[name].answer for run in report.platforms}) == 1
             for name in report.platforms[0].answers
         )
-    ]
-    assert constant == ["kleen-finding-entry-points"]
+    }
+    assert constant == set(FACTS)
 
 
 def test_every_question_is_that_of_its_objection() -> None:
@@ -137,12 +144,13 @@ def test_every_question_is_that_of_its_objection() -> None:
         if entry.get("what_if")
     }
     for path in FILES:
-        assert read(path).question == asked[path.stem]
+        if path.stem in asked:
+            assert read(path).question == asked[path.stem]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_questions_are_cut_to_what_they_ask(
     path: Path, reports: dict[str, Report]
 ) -> None:
-    """No run has more than a thousand states."""
-    assert all(run.states < 1000 for run in reports[path.stem].platforms)
+    """No run has more than ten thousand states."""
+    assert all(run.states < 10_000 for run in reports[path.stem].platforms)
