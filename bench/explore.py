@@ -1,26 +1,34 @@
-"""How fast the simulator explores, beside Spin and a bare loop.
+"""How fast the simulator explores, beside Spin, Unicorn and a bare loop.
 
     python bench/explore.py [--short]
 
-The question is the idle-loop litmus, with as many interrupts as each row
-says, on `native`, where the answer is never. A row holds, of the same run: the
-simulator in this process, the simulator in a process of its own (start of
-Python and imports included), Spin from model text to answer, and the bare
-loop, which goes through the same litmus written out by hand over tuples and a
-set: what Python can do at most. The column software/s is the rate on
-`software`, where the answer is sometimes and needs two witnesses. The
-simulator has more states than Spin, for it keeps all flags and not only ZF.
-Each figure is the best of several rounds, taken in turns, for the speed of a
-shared machine drifts. Nothing here asserts a time.
+The first table is of one question. It is the idle-loop litmus, with as many
+interrupts as each row says, on `native`, where the answer is never. A row
+holds, of the same run: the simulator in this process, the simulator in a
+process of its own (start of Python and imports included), Spin from model
+text to answer, Unicorn stepped through the same states, and the bare loop,
+which goes through the same litmus written out by hand over tuples and a set:
+what Python can do at most. The column software/s is the rate on `software`,
+where the answer is sometimes and needs two witnesses. The simulator has more
+states than Spin, for it keeps all flags and not only ZF. Then come the rate
+of all cores together and the memory of a state; and a table of the corpus:
+each question from its text to its answer, with its witnesses, on the
+platforms that it names and on all there are. Each figure is the best of
+several rounds, taken in turns, for the speed of a shared machine drifts.
+Nothing here asserts a time.
 """
 
 import argparse
+import multiprocessing
+import os
 import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +36,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from app.sim import Limits, explore, parse_scenario  # noqa: E402
-from bench import spin  # noqa: E402
+from app.sim.explore import build_initial  # noqa: E402
+from app.sim.platforms import build_platform  # noqa: E402
+from app.sim.search import Search  # noqa: E402
+from bench import corpus, spin, unicorn_loop  # noqa: E402
 
 SIZES = (1, 20, 60, 120)
 SHORT_SIZES = (1, 20)
@@ -37,8 +48,16 @@ SLUG = "idle-loop"
 LIMITS = Limits(states=1_000_000, transitions=10_000_000, seconds=300.0)
 SPIN_GOAL = 50_000
 """Up to so many states the simulator is to answer sooner than Spin."""
-RATE_GOAL = 200_000
-"""Transitions a second that are wanted of the simulator."""
+RATE_GOAL = 300_000
+"""Transitions a second that are wanted of the simulator, on one core."""
+SHARE_GOAL = 0.6
+"""Or this share of the bare loop's rate, whichever the machine allows."""
+UNICORN_GOAL = 10
+"""How many times the rate of stepping Unicorn is wanted."""
+MEMORY_GOAL = 400
+"""Bytes of a state that are wanted at most."""
+CORPUS_GOAL = 10.0
+"""Seconds for all questions on all platforms, on two cores."""
 
 SCENARIO = """
 question = "Can the idle loop sleep although work is pending?"
@@ -89,6 +108,7 @@ class Row(NamedTuple):
     software: Count
     cold_seconds: float
     bare: Count
+    unicorn: Count
     spin: Count | None
 
 
@@ -193,10 +213,12 @@ def run_bare_loop(interrupts: int) -> Count:
 def measure(interrupts: int, rounds: int, with_spin: bool) -> Row:
     """Run everything in turns and keep the best of each."""
     simulated, software, cold, bare, rival = [], [], [], [], []
+    stepped = []
     for _ in range(rounds):
         simulated.append(run_simulator(interrupts))
         software.append(run_simulator(interrupts, "software"))
         bare.append(run_bare_loop(interrupts))
+        stepped.append(Count(*unicorn_loop.explore(interrupts)))
         cold.append(run_cold_simulator(interrupts))
         if with_spin:
             rival.append(run_spin(interrupts))
@@ -206,6 +228,7 @@ def measure(interrupts: int, rounds: int, with_spin: bool) -> Row:
         _get_best(software),
         min(cold),
         _get_best(bare),
+        _get_best(stepped),
         _get_best(rival) if rival else None,
     )
 
@@ -220,6 +243,10 @@ def _get_rate(count: Count) -> float:
 
 def _get_share(row: Row) -> float:
     return _get_rate(row.simulator) / _get_rate(row.bare)
+
+
+def _get_unicorn_lead(row: Row) -> float:
+    return _get_rate(row.simulator) / _get_rate(row.unicorn)
 
 
 def _get_lead(row: Row) -> str:
@@ -240,24 +267,30 @@ _COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("bare states", lambda row: f"{row.bare.states:,}"),
     ("bare per s", lambda row: f"{_get_rate(row.bare):,.0f}"),
     ("of bare", lambda row: f"{_get_share(row):.2f}"),
+    ("unicorn/s", lambda row: f"{_get_rate(row.unicorn):,.0f}"),
+    ("of unicorn", lambda row: f"{_get_unicorn_lead(row):.1f}"),
     ("spin states", lambda row: f"{row.spin.states:,}" if row.spin else "-"),
     ("spin s", lambda row: f"{row.spin.seconds:.3f}" if row.spin else "-"),
     ("spin/cold", _get_lead),
 )
 
 
-def print_table(rows: list[Row]) -> None:
-    """Print one line a row, under the names of the columns."""
-    lines = [[name for name, _ in _COLUMNS]]
-    lines += [[show(row) for _, show in _COLUMNS] for row in rows]
+def print_lines(lines: list[list[str]]) -> None:
+    """Print a table; the first line names the columns."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         cells = zip(line, widths, strict=True)
         print("  ".join(cell.rjust(width) for cell, width in cells))
 
 
+def print_table(rows: list[Row]) -> None:
+    """Print one line a row, under the names of the columns."""
+    head = [name for name, _ in _COLUMNS]
+    print_lines([head, *([show(row) for _, show in _COLUMNS] for row in rows)])
+
+
 def print_goals(rows: list[Row]) -> None:
-    """Print what became of the two goals, as ratios."""
+    """Print what became of the goals for one core, as ratios."""
     for row in rows:
         if row.spin is not None and row.simulator.states <= SPIN_GOAL:
             print(
@@ -265,9 +298,69 @@ def print_goals(rows: list[Row]) -> None:
                 f"{_get_lead(row)} times as fast as Spin's"
             )
     rate = max(_get_rate(row.simulator) for row in rows)
+    share = max(map(_get_share, rows))
     print(
         f"best rate {rate:,.0f} transitions/s, {rate / RATE_GOAL:.1f} times "
-        f"the goal, {max(map(_get_share, rows)):.2f} of the bare loop"
+        f"the goal; {share:.2f} of the bare loop, goal {SHARE_GOAL}; "
+        f"{max(map(_get_unicorn_lead, rows)):.1f} times Unicorn, goal "
+        f"{UNICORN_GOAL}"
+    )
+
+
+def run_on_all_cores(pool: Executor, interrupts: int, cores: int) -> Count:
+    """Explore the same question on each core at once."""
+    start = time.perf_counter()
+    counts = list(pool.map(run_simulator, [interrupts] * cores))
+    return Count(
+        sum(count.states for count in counts),
+        sum(count.transitions for count in counts),
+        time.perf_counter() - start,
+    )
+
+
+def measure_state(interrupts: int) -> float:
+    """Return the bytes that each state of a finished search takes."""
+    text = SCENARIO.format(interrupts=interrupts, question=QUESTION)
+    scenario = parse_scenario(text, slug=SLUG)
+    host = build_platform("native", {})
+    tracemalloc.start()
+    search = Search(
+        host, build_initial(scenario, scenario.start, host), scenario.events
+    )
+    search.run(LIMITS, time.monotonic() + LIMITS.seconds, None)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return taken / len(search.keys)
+
+
+def print_cores(pool: Executor, interrupts: int, cores: int) -> None:
+    """Print the rate of all cores together, and the memory of a state."""
+    count = run_on_all_cores(pool, interrupts, cores)
+    print(
+        f"{cores} cores together: {_get_rate(count):,.0f} transitions/s; "
+        f"{measure_state(interrupts):.0f} bytes a state, goal {MEMORY_GOAL}"
+    )
+
+
+def print_corpus(pool: Executor, slugs: list[str], cores: int) -> None:
+    """Print the questions of the corpus, and how long all of them take."""
+    answered = list(pool.map(corpus.answer, slugs))
+    lines = [["question", "states", "transitions", "seconds", "all platforms"]]
+    lines += [
+        [
+            one.slug,
+            f"{one.states:,}",
+            f"{one.transitions:,}",
+            f"{one.own_seconds:.3f}",
+            f"{one.all_seconds:.3f}",
+        ]
+        for one in answered
+    ]
+    print_lines(lines)
+    seconds = corpus.answer_all(pool, slugs)
+    print(
+        f"{len(slugs)} questions on all platforms, {cores} cores: "
+        f"{seconds:.1f} s, goal {CORPUS_GOAL:g}"
     )
 
 
@@ -288,6 +381,13 @@ def main() -> None:
     rows = [measure(size, rounds, missing is None) for size in sizes]
     print_table(rows)
     print_goals(rows)
+    cores = os.cpu_count() or 1
+    slugs = corpus.list_slugs()
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(cores, mp_context=context) as pool:
+        list(pool.map(run_simulator, [1] * cores))
+        print_cores(pool, sizes[-1], cores)
+        print_corpus(pool, slugs[:2] if arguments.short else slugs, cores)
 
 
 if __name__ == "__main__":

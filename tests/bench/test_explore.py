@@ -5,7 +5,15 @@ import sys
 from pathlib import Path
 
 BENCH = Path(__file__).resolve().parents[2] / "bench" / "explore.py"
-COLUMNS = ("interrupts", "states", "transitions", "per s", "of bare", "spin")
+COLUMNS = (
+    "interrupts",
+    "states",
+    "transitions",
+    "per s",
+    "of bare",
+    "unicorn/s",
+    "spin",
+)
 
 
 def test_it_prints_a_row_for_each_size_and_the_goals() -> None:
@@ -25,6 +33,8 @@ def test_it_prints_a_row_for_each_size_and_the_goals() -> None:
     few, many = (int(row[1].replace(",", "")) for row in rows)
     assert 0 < few < many
     assert any(line.startswith("best rate ") for line in lines)
+    assert any("bytes a state" in line for line in lines)
+    assert lines[-1].startswith("2 questions on all platforms")
 
 
 def test_it_refuses_a_size_that_is_no_number() -> None:
