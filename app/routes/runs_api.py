@@ -88,6 +88,7 @@ class StepOut(BaseModel):
     clause: str = Field(examples=["RFC A / VMI_EnableInterrupts"])
     kind: str = Field(examples=["step"])
     lane: str = Field(examples=["kernel"])
+    way: str = Field("", examples=["instruction"])
     line: dict[str, str | int] | None = Field(
         examples=[{"listing": "kernel", "line": 4}]
     )

@@ -471,7 +471,7 @@ class Hardware(_Virtual):
         return not spec.native or self.choose("translation") == "rom"
 
     def intercepts(self, spec: InstructionSpec) -> bool:
-        """Some leave the guest: SDM vol. 3C, 25.1.2 and 25.1.3."""
+        """Answer what leaves the guest: SDM vol. 3C, 25.1.2 and 25.1.3."""
         if spec.name == "rdtsc":
             return self.policies["tsc"] == "trap"
         return spec.name in INTERCEPTED

@@ -18,6 +18,8 @@ class WitnessStep:
 
     ``at`` is where the processor stands before it, ``line`` the listing and
     its line, ``changes`` each observable that it changes, before and after.
+    ``way`` is how it was carried out, as `app.sim.platforms.WAYS` says;
+    empty where several steps are told as one and where a step is missing.
     """
 
     cpu: int
@@ -26,6 +28,7 @@ class WitnessStep:
     clause: str
     kind: str
     lane: str
+    way: str
     line: tuple[str, int] | None
     changes: Mapping[str, tuple[int | None, int | None]]
 
@@ -41,6 +44,7 @@ class WitnessStep:
             "clause": self.clause,
             "kind": self.kind,
             "lane": self.lane,
+            "way": self.way,
             "line": line,
             "changes": {
                 name: [before, after]

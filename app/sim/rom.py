@@ -41,6 +41,22 @@ NUMBERS: Final = {
 }
 """The number of each call in API revision 13.0."""
 
+IN_ROM: Final = frozenset(
+    f"VMI_{name}"
+    for name in """
+        CPUID RDPMC RDTSC EnableInterrupts DisableInterrupts
+        GetInterruptMask SetInterruptMask GetGDT GetLDT GetIDT GetTR GetCR0
+        GetCR2 GetCR3 GetCR4 GetDR IODelay
+    """.split()  # noqa: SIM905 - a table of words
+)
+"""The calls whose code in the ROM does not enter the hypervisor.
+
+This is assumed, since what a slot holds is the hypervisor's own affair. They
+read or write what the ROM keeps, or execute the instruction there; "many
+operations never leave the ROM", says one of its authors
+(DE41DEAE-3CE5-43D8-8784-DDBC58CE2ABB@ira.uka.de).
+"""
+
 NAMES: Final = {number: name for name, number in NUMBERS.items()}
 
 

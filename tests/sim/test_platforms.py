@@ -4,7 +4,7 @@ import pytest
 
 from app.sim.errors import NotModelled
 from app.sim.machine import IF, update
-from app.sim.platforms import PLATFORMS, build_platform
+from app.sim.platforms import PLATFORMS, WAYS, Platform, build_platform
 from app.sim.policies import POLICIES
 from app.sim.rom import compute_entry_point
 from app.sim.start import Start
@@ -178,3 +178,34 @@ def test_a_step_ends_the_shadow_of_the_one_before() -> None:
     """Also when it faults."""
     machine = update(build("ud2", ud="nop"), 0, shadow=1)
     assert not get_vcpu(step(machine)).shadow
+
+
+@pytest.mark.parametrize(
+    ("code", "platform", "policies", "way"),
+    [
+        ("nop", "software", {}, "instruction"),
+        ("cpuid", "software", {}, "instruction"),
+        ("cpuid", "hardware", {}, "trap"),
+        ("rdtsc", "hardware", {}, "instruction"),
+        ("rdtsc", "hardware", {"tsc": "trap"}, "trap"),
+        ("rdtsc", "software", {"tsc": "trap"}, "trap"),
+        ("cli", "native", {}, "instruction"),
+        ("cli", "software", {}, "trap"),
+        ("cli", "hardware", {}, "instruction"),
+        ("call VMI_DisableInterrupts", "software", {}, "rom"),
+        ("call VMI_Halt", "software", {}, "hypercall"),
+        ("call VMI_Halt", "hardware", {}, "instruction"),
+        ("call VMI_Halt", "hardware", {"translation": "rom"}, "hypercall"),
+        ("call VMI_Init", "native", {}, "rom"),
+        ("ud2", "native", {}, "delivery"),
+    ],
+)
+def test_the_way_in_which_a_step_is_carried_out(
+    code: str, platform: str, policies: dict[str, str], way: str
+) -> None:
+    """Executed, trapped, in the ROM, by the hypervisor, or delivered."""
+    machine = build(code, platform=platform, policies=policies, ud="nop")
+    host = machine.board.host
+    assert isinstance(host, Platform)
+    assert host.step(machine, 0).way == way
+    assert way in WAYS

@@ -17,6 +17,7 @@ STEP = WitnessStep(
     clause="RFC A / VMI_EnableInterrupts",
     kind="step",
     lane="hypervisor",
+    way="rom",
     line=("kernel", 3),
     changes={"if": (0, 1)},
 )
@@ -27,7 +28,8 @@ def test_a_step_as_json() -> None:
     assert json.dumps(STEP.to_dict()) == (
         '{"cpu": 0, "at": "idle+2", "text": "call VMI_EnableInterrupts", '
         '"clause": "RFC A / VMI_EnableInterrupts", "kind": "step", '
-        '"lane": "hypervisor", "line": {"listing": "kernel", "line": 3}, '
+        '"lane": "hypervisor", "way": "rom", '
+        '"line": {"listing": "kernel", "line": 3}, '
         '"changes": {"if": [0, 1]}}'
     )
 

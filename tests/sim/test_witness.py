@@ -51,6 +51,7 @@ def test_a_hypervisor_delivers_in_its_own_lane() -> None:
         irq0="nop",
     )
     assert (step.lane, step.clause) == ("hypervisor", "RFC 2.5")
+    assert step.way == "delivery"
 
 
 def test_user_code_has_its_lane() -> None:
@@ -68,6 +69,7 @@ def test_events_of_time_are_told_in_words() -> None:
     )
     assert step.text == "suspended and resumed"
     assert (step.kind, step.clause) == ("arrival", "RFC 2.12")
+    assert step.way == "arrival"
 
 
 def test_native_instructions_name_their_call() -> None:
@@ -105,6 +107,7 @@ def test_the_middle_of_a_long_way_is_one_step() -> None:
     assert witness is not None
     assert len(witness) == 999
     assert witness[499].text == "(3004 transitions)"
+    assert [witness[498].way, witness[499].way] == ["instruction", ""]
     state: dict[str, int | None] = dict(platform.initial)
     for step in witness:
         for name, (before, after) in step.changes.items():
