@@ -1,16 +1,15 @@
 """The choices that the RFC leaves open, or that the review asked about.
 
-Each is named, so that an answer can list those that it depends on. A policy
-whose value is ``unspecified`` stands for a word that the RFC does not have:
-the explorer then tries each reading.
+Each is named, so that an answer can list those that it depends on. The words
+that the RFC lacks are policies too: they are declared in `gaps`, have the
+value ``unspecified`` until a reading is chosen, and the explorer tries each.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-UNSPECIFIED: Final = "unspecified"
-"""The value of a policy on which the RFC is silent."""
+from app.sim.gaps import GAPS, UNSPECIFIED
 
 
 class Policy(NamedTuple):
@@ -62,17 +61,6 @@ _ALL: Final = (
         source="RFC 2.11; 4421C9D4.3050806@vmware.com",
     ),
     Policy(
-        name="unimplemented_msr",
-        values=(UNSPECIFIED, "fault", "zero", "pass-through"),
-        default=UNSPECIFIED,
-        text=(
-            "What VMI_RDMSR and VMI_WRMSR do with a register that the "
-            "hypervisor does not implement: #GP; read zero and drop the "
-            "write; or go to the processor's own register."
-        ),
-        source="RFC A / VMI_RDMSR, VMI_WRMSR",
-    ),
-    Policy(
         name="trapped_msr",
         values=("fault", "zero", "pass-through"),
         default="fault",
@@ -82,17 +70,6 @@ _ALL: Final = (
             "Linux's safe variants rely on that."
         ),
         source="SDM vol. 2B, RDMSR; patch 17/24",
-    ),
-    Policy(
-        name="msr_key",
-        values=(UNSPECIFIED, "transported", "ignored"),
-        default=UNSPECIFIED,
-        text=(
-            "Whether VMI_WRMSR carries a register beside its three "
-            "arguments to the processor. Where it does not, a write that "
-            "needs a key there is lost."
-        ),
-        source="RFC A / VMI_WRMSR; 200603222105.58912.ak@suse.de",
     ),
     Policy(
         name="tsc",
@@ -136,16 +113,6 @@ _ALL: Final = (
         source="SDM vol. 2B, STI",
     ),
     Policy(
-        name="iret_user_if",
-        values=(UNSPECIFIED, "masked", "enabled"),
-        default=UNSPECIFIED,
-        text=(
-            "What VMI_IRET does when it returns to user space with the "
-            "interrupt flag clear: leave it clear, or set it."
-        ),
-        source="RFC A / VMI_IRET",
-    ),
-    Policy(
         name="translation",
         values=("identity", "rom"),
         default="identity",
@@ -164,6 +131,17 @@ _ALL: Final = (
     ),
 )
 
+_SILENT: Final = tuple(
+    Policy(
+        name=gap.name,
+        values=(UNSPECIFIED, *gap.readings),
+        default=UNSPECIFIED,
+        text=gap.text,
+        source=gap.section,
+    )
+    for gap in GAPS.values()
+)
+
 POLICIES: Final[Mapping[str, Policy]] = MappingProxyType(
-    {policy.name: policy for policy in _ALL}
+    {policy.name: policy for policy in (*_ALL, *_SILENT)}
 )
