@@ -13,7 +13,12 @@ from app.sim.calls import (
     timer,
 )
 from app.sim.errors import GuestFault, NotModelled, Unspecified
-from app.sim.explore import compute_report_id, explore, require_known
+from app.sim.explore import (
+    Progress,
+    compute_report_id,
+    explore,
+    require_known,
+)
 from app.sim.instructions import (
     branch,
     integer,
@@ -62,6 +67,7 @@ __all__ = [
     "Platform",
     "PlatformReport",
     "Policy",
+    "Progress",
     "Report",
     "Scenario",
     "ScenarioError",

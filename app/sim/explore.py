@@ -8,7 +8,7 @@ it is explored by itself, and the answer is ``unspecified`` if they differ.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from app.sim.answers import UNKNOWN, Finding, Graph
 from app.sim.errors import Unspecified
@@ -46,6 +46,14 @@ _DEEPEST: Final = 4
 """How many missing words one question may hang on."""
 
 
+class Progress(NamedTuple):
+    """How far a run has come: which case, and the states found in it."""
+
+    platform: str
+    variant: str | None
+    states: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Case:
     """One run: a platform, its policies, and where it begins."""
@@ -63,7 +71,7 @@ class _Bounds:
 
     limits: Limits
     deadline: float
-    should_stop: Callable[[], bool] | None
+    should_stop: Callable[[Progress], bool] | None
     longest: int
 
 
@@ -73,7 +81,7 @@ def explore(
     platforms: Sequence[str] | None = None,
     policies: Mapping[str, str] | None = None,
     limits: Limits = DEFAULT_LIMITS,
-    should_stop: Callable[[], bool] | None = None,
+    should_stop: Callable[[Progress], bool] | None = None,
 ) -> Report:
     """Answer the question of a scenario.
 
@@ -89,7 +97,8 @@ def explore(
     limits
         How far each search may go; the seconds are for all of them.
     should_stop
-        Asked now and then; the search ends when it says so.
+        Told now and then how far the run has come; the search ends when it
+        says so.
 
     Raises
     ------
@@ -230,10 +239,10 @@ class _Run:
             build_initial(scenario, case.start, self.host),
             case.events,
         )
-        self.search.run(bounds.limits, bounds.deadline, bounds.should_stop)
         self._scenario = scenario
         self._case = case
         self._bounds = bounds
+        self.search.run(bounds.limits, bounds.deadline, self._is_stopped)
         self._depth = depth
         self._is_deep = depth >= _DEEPEST
         self._graph = Graph(self.search)
@@ -257,13 +266,22 @@ class _Run:
             )
         return findings
 
+    def _is_stopped(self) -> bool:
+        """Tell how far the search is; whether somebody wants it to end."""
+        if self._bounds.should_stop is None:
+            return False
+        case = self._case
+        return self._bounds.should_stop(
+            Progress(case.platform, case.variant, len(self.search.keys))
+        )
+
     def _is_late(self) -> bool:
         """Whether the time is up; the search then says what limited it."""
         bounds = self._bounds
         if self.search.limit is None:
             if time.monotonic() > bounds.deadline:
                 self.search.limit = "seconds"
-            elif bounds.should_stop and bounds.should_stop():
+            elif self._is_stopped():
                 self.search.limit = "stopped"
         return self.search.limit in {"seconds", "stopped"}
 

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from app.sim import MODEL, POLICIES, Limits, explore, parse_scenario
+from app.sim import (
+    MODEL,
+    POLICIES,
+    Limits,
+    Progress,
+    explore,
+    parse_scenario,
+)
 from app.sim.explore import require_known
 from tests.sim.guest import ask, get_answers
 
@@ -202,7 +209,7 @@ def test_a_limit_is_named_and_is_no_answer(limits: Limits, name: str) -> None:
 
 def test_a_run_can_be_stopped() -> None:
     """It says that it was."""
-    report = explore(SCENARIO, should_stop=lambda: True)
+    report = explore(SCENARIO, should_stop=lambda _: True)
     assert {p.limit for p in report.platforms} == {"stopped"}
 
 
@@ -223,7 +230,7 @@ def test_asking_the_graph_can_be_stopped_too() -> None:
     """What was not asked by then has no answer."""
     calls: list[int] = []
 
-    def should_stop() -> bool:
+    def should_stop(_: Progress) -> bool:
         calls.append(1)
         return len(calls) > 2
 
@@ -341,3 +348,27 @@ def test_what_cannot_happen_at_the_start_is_left_out() -> None:
         "hardware": "always",
     }
     assert set(get_answers(report, "goes-on").values()) == {"never"}
+
+
+def test_a_long_search_tells_how_far_it_is() -> None:
+    """Progress names the case, and its states never become fewer."""
+    told: list[Progress] = []
+
+    def note(progress: Progress) -> bool:
+        told.append(progress)
+        return False
+
+    explore(
+        parse_scenario(
+            'question = "?"\n[code]\nkernel = """\nthere: inc eax\n'
+            'jmp there\n"""\n[outcomes]\nit = { is = "ebx == 1" }\n',
+            slug="counts",
+        ),
+        platforms=["native"],
+        limits=Limits(states=3000),
+        should_stop=note,
+    )
+    assert {each.platform for each in told} == {"native"}
+    states = [each.states for each in told]
+    assert states == sorted(states)
+    assert 3000 > states[-1] > states[1] > states[0]
