@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from app.routes import (
+    ask,
     calls,
     calls_api,
     decisions,
@@ -38,6 +39,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     threads.router,
     threads_api.api,
     evidence.router,
+    # before the questions, for `new` is the name of none
+    ask.router,
     whatif.router,
     scenarios_api.api,
     runs.router,

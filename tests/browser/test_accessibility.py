@@ -60,7 +60,7 @@ PAGES = (
     "/whatif/kleen-sti-shadow?step=4",
     "/whatif/kleen-msr-passwords",
     "{run}",
-    "/runs/new",
+    "/whatif/new",
     "/decisions/",
     "/decisions/{decision}",
     "/threads/kleen-watchdog-nmi/decisions",

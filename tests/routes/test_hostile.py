@@ -28,7 +28,7 @@ ADDRESSES = (
     "/whatif/kleen-sti-shadow?step=%F9",
     "/whatif/kleen-sti-shadow?outcome=nothing&variant=none",
     f"/runs/{LONG}",
-    "/runs/new?scenario=nothing",
+    "/whatif/new?scenario=nothing",
     f"/threads/kleen-sti-shadow?reply={LONG}",
     "/threads/kleen-sti-shadow?reply=%00",
     f"/m/{LONG}/",
