@@ -1,10 +1,13 @@
 """What can be seen of a machine by name: in outcomes and in witnesses.
 
-Each observable is an integer of processor 0 or of the machine; a yes or no is
-1 or 0.
+Each observable is an integer of a processor or of the machine; a yes or no is
+1 or 0. A name alone means processor 0 or the machine, ``cpu1.eax`` is the
+register of processor 1.
 """
 
+import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
@@ -26,6 +29,7 @@ from app.sim.machine import (
     TF,
     USER_CPL,
     ZF,
+    CpuId,
     Machine,
 )
 from app.sim.rom import get_slot
@@ -72,6 +76,7 @@ _FIELDS: Final = {
     "deferred": "pending interrupts wait for an explicit request",
     "tsc": "time-stamp counter as it passes through",
     "stolen": "stolen cycles",
+    "startup": "what the processor waits for: 1 INIT, 2 STARTUP, 0 nothing",
 }
 
 _PLAIN: Final = {
@@ -88,9 +93,30 @@ _NOTICED: Final = {
 }
 
 
-def _read_field(name: str) -> Reader:
-    """Read a field of the processor."""
-    return lambda machine: int(getattr(machine.vcpus[0], name))
+_COMPUTED: Final = {
+    "if": "interrupt flag that counts for the guest",
+    "iopl": "I/O privilege level",
+    "eflags": "EFLAGS as the processor holds it",
+    "user": "the processor is in user mode",
+    "shadow": "interrupts wait for one instruction after STI or MOV SS",
+    "available": "cycles of available time",
+    "alarm_real": "an alarm on real time is armed",
+    "alarm_available": "an alarm on available time is armed",
+    "slot": "number of the call whose ROM code is next, 0 outside",
+    "pending": "an interrupt, NMI or machine check waits for delivery",
+    "pending nmi": "an NMI waits for delivery",
+    "pending mce": "a machine check waits for delivery",
+}
+
+_LINES: Final = {
+    f"pending irq{line}": f"interrupt line {line} waits for delivery"
+    for line in range(LINES)
+}
+
+
+def _read_field(name: str, cpu: CpuId) -> Reader:
+    """Read a field of a processor."""
+    return lambda machine: int(getattr(machine.vcpus[cpu], name))
 
 
 def _read_plain(name: str) -> Reader:
@@ -98,9 +124,9 @@ def _read_plain(name: str) -> Reader:
     return lambda machine: int(getattr(machine, name))
 
 
-def _read_flag(bit: int) -> Reader:
+def _read_flag(bit: int, cpu: CpuId) -> Reader:
     """Read a bit of EFLAGS."""
-    return lambda machine: int(bool(machine.vcpus[0].flags & bit))
+    return lambda machine: int(bool(machine.vcpus[cpu].flags & bit))
 
 
 def _read_noticed(bit: int) -> Reader:
@@ -108,9 +134,9 @@ def _read_noticed(bit: int) -> Reader:
     return lambda machine: int(bool(machine.noticed & bit))
 
 
-def _read_alarm(counter: int) -> Reader:
+def _read_alarm(counter: int, cpu: CpuId) -> Reader:
     """Read whether an alarm is armed."""
-    return lambda machine: int(machine.vcpus[0].alarms[counter] is not None)
+    return lambda machine: int(machine.vcpus[cpu].alarms[counter] is not None)
 
 
 def _read_line(line: int) -> Reader:
@@ -118,9 +144,9 @@ def _read_line(line: int) -> Reader:
     return lambda machine: machine.irqs >> line & 1
 
 
-def _read_msr(index: int) -> Reader:
+def _read_msr(index: int, cpu: CpuId) -> Reader:
     """Read a model-specific register; 0 if the processor lacks it."""
-    return lambda machine: dict(machine.vcpus[0].msrs).get(index, 0)
+    return lambda machine: dict(machine.vcpus[cpu].msrs).get(index, 0)
 
 
 def _read_word(index: int) -> Reader:
@@ -128,72 +154,58 @@ def _read_word(index: int) -> Reader:
     return lambda machine: machine.data[index]
 
 
-def _is_pending(machine: Machine) -> int:
-    """Whether any interrupt, NMI or machine check waits for delivery."""
-    vcpu = machine.vcpus[0]
-    return int(bool(machine.irqs or vcpu.nmi_pending or vcpu.mce_pending))
+def _read_pending(cpu: CpuId) -> Reader:
+    """Read whether any interrupt, NMI or machine check waits."""
+
+    def is_pending(machine: Machine) -> int:
+        vcpu = machine.vcpus[cpu]
+        irqs = 0 if cpu else machine.irqs
+        return int(bool(irqs or vcpu.nmi_pending or vcpu.mce_pending))
+
+    return is_pending
 
 
-_COMPUTED: Final[Mapping[str, tuple[Reader, str]]] = MappingProxyType(
-    {
-        "if": (
-            lambda machine: int(is_interruptible(machine, 0)),
-            "interrupt flag that counts for the guest",
+def _build_computed(cpu: CpuId) -> dict[str, Reader]:
+    """Build the readers of what is more than a field or a bit."""
+    return {
+        "if": lambda machine: int(is_interruptible(machine, cpu)),
+        "iopl": lambda machine: (
+            (machine.vcpus[cpu].flags & IOPL) >> IOPL_SHIFT
         ),
-        "iopl": (
-            lambda machine: (machine.vcpus[0].flags & IOPL) >> IOPL_SHIFT,
-            "I/O privilege level",
-        ),
-        "eflags": (
-            lambda machine: machine.vcpus[0].flags,
-            "EFLAGS as the processor holds it",
-        ),
-        "user": (
-            lambda machine: int(machine.vcpus[0].cpl == USER_CPL),
-            "the processor is in user mode",
-        ),
-        "shadow": (
-            lambda machine: int(bool(machine.vcpus[0].shadow)),
-            "interrupts wait for one instruction after STI or MOV SS",
-        ),
-        "available": (
-            lambda machine: get_counter(machine, 0, AVAILABLE),
-            "cycles of available time",
-        ),
-        "alarm_real": (_read_alarm(REAL), "an alarm on real time is armed"),
-        "alarm_available": (
-            _read_alarm(AVAILABLE),
-            "an alarm on available time is armed",
-        ),
-        "slot": (
-            lambda machine: get_slot(machine.vcpus[0].eip),
-            "number of the call whose ROM code is next, 0 outside",
-        ),
-        "pending": (
-            _is_pending,
-            "an interrupt, NMI or machine check waits for delivery",
-        ),
-        "pending nmi": (
-            _read_field("nmi_pending"),
-            "an NMI waits for delivery",
-        ),
-        "pending mce": (
-            _read_field("mce_pending"),
-            "a machine check waits for delivery",
-        ),
+        "eflags": lambda machine: machine.vcpus[cpu].flags,
+        "user": lambda machine: int(machine.vcpus[cpu].cpl == USER_CPL),
+        "shadow": lambda machine: int(bool(machine.vcpus[cpu].shadow)),
+        "available": lambda machine: get_counter(machine, cpu, AVAILABLE),
+        "alarm_real": _read_alarm(REAL, cpu),
+        "alarm_available": _read_alarm(AVAILABLE, cpu),
+        "slot": lambda machine: get_slot(machine.vcpus[cpu].eip),
+        "pending": _read_pending(cpu),
+        "pending nmi": _read_field("nmi_pending", cpu),
+        "pending mce": _read_field("mce_pending", cpu),
     }
-)
 
-_READERS: Final[Mapping[str, Reader]] = MappingProxyType(
-    {
-        **{name: _read_field(name) for name in _FIELDS},
-        **{name: _read_flag(bit) for name, (bit, _) in _FLAGS.items()},
-        **{name: _read_plain(name) for name in _PLAIN},
-        **{name: _read_noticed(bit) for name, (bit, _) in _NOTICED.items()},
-        **{name: reader for name, (reader, _) in _COMPUTED.items()},
-        **{f"pending irq{line}": _read_line(line) for line in range(LINES)},
-    }
-)
+
+@cache
+def _build_readers(cpu: CpuId) -> Mapping[str, Reader]:
+    """Build the readers of a processor; those of the machine come with 0."""
+    fields = {name: _read_field(name, cpu) for name in _FIELDS}
+    flags = {name: _read_flag(bit, cpu) for name, (bit, _) in _FLAGS.items()}
+    computed = _build_computed(cpu)
+    if cpu:
+        return MappingProxyType({**fields, **flags, **computed})
+    return MappingProxyType(
+        {
+            **fields,
+            **flags,
+            **{name: _read_plain(name) for name in _PLAIN},
+            **{n: _read_noticed(bit) for n, (bit, _) in _NOTICED.items()},
+            **computed,
+            **{
+                f"pending irq{line}": _read_line(line) for line in range(LINES)
+            },
+        }
+    )
+
 
 OBSERVABLES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -201,33 +213,69 @@ OBSERVABLES: Final[Mapping[str, str]] = MappingProxyType(
         **{name: text for name, (_, text) in _FLAGS.items()},
         **_PLAIN,
         **{name: text for name, (_, text) in _NOTICED.items()},
-        **{name: text for name, (_, text) in _COMPUTED.items()},
-        **{
-            f"pending irq{line}": f"interrupt line {line} waits for delivery"
-            for line in range(LINES)
-        },
+        **_COMPUTED,
+        **_LINES,
     }
 )
 """Names and one-line meanings; data words and ``msr 0x10`` come on top."""
+
+OF_PROCESSORS: Final = tuple(
+    name for name in OBSERVABLES if name not in {*_PLAIN, *_NOTICED, *_LINES}
+)
+"""The observables that each processor has."""
+
+_PREFIX: Final = re.compile(r"cpu([0-9])\.(.+)")
+
+
+def list_observables(cpus: int) -> tuple[str, ...]:
+    """List the names for a machine with so many processors."""
+    if cpus == 1:
+        return tuple(OBSERVABLES)
+    return (
+        *OBSERVABLES,
+        *(f"cpu{cpu}.{n}" for cpu in range(cpus) for n in OF_PROCESSORS),
+    )
+
+
+def split_observable(name: str) -> tuple[CpuId | None, str]:
+    """Part the processor from a name; None if none is named."""
+    match = _PREFIX.fullmatch(name)
+    return (int(match[1]), match[2]) if match else (None, name)
+
+
+def describe_observable(name: str) -> str | None:
+    """Say in a line what a name means; None for a data word or an MSR."""
+    cpu, plain = split_observable(name)
+    text = OBSERVABLES.get(plain)
+    return text if cpu is None or text is None else f"{text}, processor {cpu}"
 
 
 def get_observable(name: str, words: Mapping[str, int]) -> Reader:
     """Find the reader of a name; KeyError if there is none."""
     if name in words:
         return _read_word(words[name])
-    if name.startswith("msr 0x"):
+    cpu, plain = split_observable(name)
+    if plain.startswith("msr 0x"):
         try:
-            return _read_msr(int(name.removeprefix("msr "), 16))
+            index = int(plain.removeprefix("msr "), 16)
         except ValueError:
             raise KeyError(name) from None
-    return _READERS[name]
+        return _read_msr(index, cpu or 0)
+    if cpu is not None and plain not in OF_PROCESSORS:
+        raise KeyError(name)
+    return _build_readers(cpu or 0)[plain]
 
 
 def observe(machine: Machine) -> dict[str, int]:
     """Read everything that a witness shows, in a fixed order."""
-    state = {name: reader(machine) for name, reader in _READERS.items()}
+    state = {n: reader(machine) for n, reader in _build_readers(0).items()}
     for name, index in machine.board.words.items():
         state[name] = machine.data[index]
-    for index, value in machine.vcpus[0].msrs:
-        state[f"msr {index:#x}"] = value
+    for cpu, vcpu in enumerate(machine.vcpus):
+        prefix = f"cpu{cpu}." if cpu else ""
+        if cpu:
+            for name, reader in _build_readers(cpu).items():
+                state[f"{prefix}{name}"] = reader(machine)
+        for index, value in vcpu.msrs:
+            state[f"{prefix}msr {index:#x}"] = value
     return state

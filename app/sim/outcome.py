@@ -21,7 +21,11 @@ from typing import Final, NamedTuple, NoReturn, TypeAlias
 
 from app.sim.errors import RefusedText
 from app.sim.machine import Machine
-from app.sim.observables import get_observable
+from app.sim.observables import (
+    OF_PROCESSORS,
+    get_observable,
+    split_observable,
+)
 
 MAXIMUM_LENGTH: Final = 1000
 MAXIMUM_DEPTH: Final = 32
@@ -47,9 +51,10 @@ class Name(NamedTuple):
 
 
 class At(NamedTuple):
-    """Whether the next instruction is the one at a label."""
+    """Whether the next instruction of a processor is the one at a label."""
 
     label: str
+    cpu: int = 0
 
 
 class Not(NamedTuple):
@@ -93,13 +98,14 @@ _COMPARISONS: Final[Mapping[str, Callable[[int, int], bool]]] = {
     ">=": operator.ge,
 }
 _TOKEN: Final = re.compile(
-    r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
+    r"(?P<name>(?:cpu[0-9]\.)?[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<number>-?[0-9][0-9A-Za-z_]*)"
     r"|(?P<mark>==|!=|<=|>=|[<>()])"
     r"|(?P<blank>[ \t\r\n]+)"
 )
 _NUMBER: Final = re.compile(r"-?(0x[0-9a-fA-F]{1,16}|0|[1-9][0-9]{0,19})")
 OPERATORS: Final = ("and", "or", "not", "at", "pending", "msr")
+_PREFIXES: Final = ("at", "pending", "msr")
 _LARGEST: Final = (1 << 64) - 1
 _SMALLEST: Final = -(1 << 31)
 _MODULUS: Final = 1 << 32
@@ -201,21 +207,30 @@ class _Parser:
         return self.parse_name(token)
 
     def parse_name(self, token: _Token) -> Expression:
-        if token.text == "at":
+        cpu, plain = split_observable(token.text)
+        if plain in _PREFIXES and cpu is not None:
+            known = f"cpu{cpu}.eip" in self.vocabulary.values
+            _require(token, [token.text] if known else [], "a processor")
+        if plain == "at":
             label = self.take()
             _require(label, self.vocabulary.labels, "a label of a listing")
-            return At(label.text)
-        if token.text == "pending":
+            return At(label.text, cpu or 0)
+        if plain == "pending":
             if self.next.kind != "name" or self.next.text in OPERATORS:
-                return Name("pending")
+                return Name(token.text)
             event = self.take()
-            _require(event, self.vocabulary.events, "an event")
-            return Name(f"pending {event.text}")
-        if token.text == "msr":
+            events = [
+                name
+                for name in self.vocabulary.events
+                if cpu is None or f"pending {name}" in OF_PROCESSORS
+            ]
+            _require(event, events, "an event")
+            return Name(f"{token.text} {event.text}")
+        if plain == "msr":
             index = self.take()
             if index.kind != "number" or index.text.startswith("-"):
                 _refuse(index, "the number of an MSR")
-            return Name(f"msr {_read_number(index):#x}")
+            return Name(f"{token.text} {_read_number(index):#x}")
         _require(token, self.vocabulary.values, "an observable or data word")
         return Name(token.text)
 
@@ -282,7 +297,7 @@ def _compile(
         return get_observable(expression.name, words)
     if isinstance(expression, At):
         address = labels[expression.label]
-        eip = get_observable("eip", words)
+        eip = get_observable(f"cpu{expression.cpu}.eip", words)
         return lambda machine: eip(machine) == address
     if isinstance(expression, Not):
         operand = _compile(expression.operand, words, labels)

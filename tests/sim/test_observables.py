@@ -3,7 +3,13 @@
 import pytest
 
 from app.sim.machine import update
-from app.sim.observables import OBSERVABLES, get_observable, observe
+from app.sim.observables import (
+    OBSERVABLES,
+    describe_observable,
+    get_observable,
+    list_observables,
+    observe,
+)
 from app.sim.start import Start
 from tests.sim.guest import build
 
@@ -59,3 +65,37 @@ def test_observe_shows_everything() -> None:
     assert state["work"] == 5
     assert state["msr 0x174"] == 0x60
     assert list(state) == list(observe(update(machine, 0, eax=1)))
+
+
+def test_each_processor_is_read_by_its_own_name() -> None:
+    """A name alone means processor 0."""
+    first = build()
+    second = first.vcpus[0].replace(eax=7, nmi_pending=1)
+    machine = first.replace(vcpus=(*first.vcpus, second), irqs=1)
+    assert get_observable("eax", {})(machine) == 0
+    assert get_observable("cpu0.eax", {})(machine) == 0
+    assert get_observable("cpu1.eax", {})(machine) == 7
+    assert get_observable("cpu1.msr 0x174", {})(machine) == 0x60
+    assert get_observable("cpu1.pending nmi", {})(machine) == 1
+    assert set(observe(machine)) >= set(list_observables(2)) - {
+        name for name in list_observables(2) if name.startswith("cpu0.")
+    }
+
+
+def test_what_belongs_to_the_machine_has_no_processor() -> None:
+    """There is one wall clock, and lines end at the boot processor."""
+    for name in ("cpu1.wallclock", "cpu1.pending irq0", "cpu1.rax"):
+        with pytest.raises(KeyError):
+            get_observable(name, {})
+    machine = build()
+    both = machine.replace(vcpus=machine.vcpus * 2, irqs=1)
+    assert get_observable("pending", {})(both) == 1
+    assert get_observable("cpu1.pending", {})(both) == 0
+
+
+def test_a_name_is_described_with_its_processor() -> None:
+    """A data word has no description."""
+    assert describe_observable("eax") == "register EAX"
+    assert describe_observable("cpu2.eax") == "register EAX, processor 2"
+    assert describe_observable("work") is None
+    assert describe_observable("cpu2.work") is None

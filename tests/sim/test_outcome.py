@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.sim.explore import build_initial
 from app.sim.machine import Machine
-from app.sim.observables import OBSERVABLES
+from app.sim.observables import OBSERVABLES, list_observables
 from app.sim.outcome import (
     MAXIMUM_DEPTH,
     MAXIMUM_LENGTH,
@@ -261,3 +261,46 @@ def test_trees_survive_being_written_and_read(tree: Expression) -> None:
     text = write(tree)
     if len(text) <= MAXIMUM_LENGTH:
         assert parse(text) == tree
+
+
+TWO = Vocabulary(
+    [*list_observables(2), "work"], ["irq0", "nmi"], ["idle", "busy"]
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "tree"),
+    [
+        ("cpu1.eax", Name("cpu1.eax")),
+        ("cpu0.halted", Name("cpu0.halted")),
+        ("cpu1.at idle", At("idle", 1)),
+        ("cpu1.pending", Name("cpu1.pending")),
+        ("cpu1.pending nmi", Name("cpu1.pending nmi")),
+        ("cpu1.msr 0x10", Name("cpu1.msr 0x10")),
+    ],
+)
+def test_a_prefix_names_a_processor(text: str, tree: Expression) -> None:
+    """Without one it is processor 0."""
+    assert parse_outcome(text, TWO) == tree
+    compile_outcome(tree, {}, {"idle": 1})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cpu1.eax",
+        "cpu2.at idle",
+        "cpu2.msr 0x10",
+        "cpu2.pending",
+        "cpu1.work",
+        "cpu1.wallclock",
+        "cpu1.pending irq0",
+        "cpu1.",
+        "cpu1.not",
+    ],
+)
+def test_a_processor_that_is_not_there(text: str) -> None:
+    """What another processor lacks, or another machine, is refused."""
+    vocabulary = VOCABULARY if text == "cpu1.eax" else TWO
+    with pytest.raises(OutcomeError):
+        parse_outcome(text, vocabulary)
