@@ -7,7 +7,7 @@ it is explored by itself, and the answer is ``unspecified`` if they differ.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from app.sim.answers import UNKNOWN, Finding, Graph
@@ -63,11 +63,12 @@ class _Case:
     policies: Mapping[str, str]
     start: Start
     events: tuple[Event, ...]
+    dropped: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class _Bounds:
-    """What bounds all runs of one report."""
+    """What bounds all runs of one report; no path is told if 0 is longest."""
 
     limits: Limits
     deadline: float
@@ -125,6 +126,61 @@ def explore(
         scenario=scenario.slug,
         question=scenario.question,
         platforms=tuple(_run(scenario, case, bounds) for case in cases),
+    )
+
+
+class Verdict(NamedTuple):
+    """What one run answers, in words alone.
+
+    ``consulted`` names the policies that it asked, ``fallen`` the dropped
+    calls in whose place native instructions ran.
+    """
+
+    platform: str
+    variant: str | None
+    answers: Mapping[str, str]
+    consulted: frozenset[str]
+    fallen: frozenset[str]
+    limit: str | None
+
+
+def list_verdicts(  # noqa: PLR0913 - as explore, and what is dropped
+    scenario: Scenario,
+    *,
+    platforms: Sequence[str] | None = None,
+    policies: Mapping[str, str] | None = None,
+    dropped: frozenset[str] = frozenset(),
+    limits: Limits = DEFAULT_LIMITS,
+    should_stop: Callable[[Progress], bool] | None = None,
+) -> tuple[Verdict, ...]:
+    """Answer as `explore` does, in words, without a witness.
+
+    Parameters
+    ----------
+    dropped
+        Calls that the interface does not have: their native instructions
+        stand in their place.
+    """
+    require_known(platforms or (), policies or {})
+    deadline = time.monotonic() + limits.seconds
+    bounds = _Bounds(limits, deadline, should_stop, longest=0)
+    return tuple(
+        _judge(scenario, replace(case, dropped=dropped), bounds)
+        for case in _list_cases(scenario, platforms, policies or {})
+    )
+
+
+def _judge(scenario: Scenario, case: _Case, bounds: _Bounds) -> Verdict:
+    """Run one case and give its answers in words."""
+    run = _Run(scenario, case, bounds)
+    answers = {name: each.answer for name, each in run.answer().items()}
+    return Verdict(
+        platform=case.platform,
+        variant=case.variant,
+        answers=answers,
+        consulted=frozenset(run.host.consulted),
+        fallen=frozenset(run.host.fallen),
+        limit=run.search.limit,
     )
 
 
@@ -233,7 +289,9 @@ class _Run:
         bounds: _Bounds,
         depth: int = 0,
     ) -> None:
-        self.host: Final = build_platform(case.platform, case.policies)
+        self.host: Final = build_platform(
+            case.platform, case.policies, case.dropped
+        )
         self.search: Final = Search(
             self.host,
             build_initial(scenario, case.start, self.host),
@@ -330,22 +388,26 @@ class _Run:
 
     def _read(self, policy: str, reading: str) -> dict[str, Answer]:
         """Explore one reading of a missing word."""
-        case = _Case(
-            self._case.platform,
-            self._case.variant,
-            {**self._case.policies, policy: reading},
-            self._case.start,
-            self._case.events,
-        )
+        policies = {**self._case.policies, policy: reading}
+        case = replace(self._case, policies=policies)
         run = _Run(self._scenario, case, self._bounds, self._depth + 1)
         answers = run.answer()
         self.host.consulted.update(run.host.consulted)
+        self.host.fallen.update(run.host.fallen)
         return answers
 
     def _tell(
         self, finding: Finding, answer: str, readings: dict[str, str]
     ) -> Answer:
         """Tell an answer with its witness, counter-witness and clauses."""
+        if not self._bounds.longest:
+            return Answer(
+                answer=answer,
+                clauses=(),
+                witness=None,
+                counter=None,
+                readings=readings,
+            )
         narrator = self._narrator
         witness = counter = None
         if finding.witness is not None:

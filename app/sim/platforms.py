@@ -92,6 +92,8 @@ class Platform:
     ----------
     policies
         Values that differ from the platform's defaults.
+    dropped
+        Calls that the interface does not have here.
     """
 
     name: str = "native"
@@ -100,13 +102,19 @@ class Platform:
     defaults: ClassVar[Mapping[str, str]] = {}
     has_hypervisor: bool = False
 
-    def __init__(self, policies: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        policies: Mapping[str, str] | None = None,
+        dropped: frozenset[str] = frozenset(),
+    ) -> None:
         self.policies: Final = {
             **{policy.name: policy.default for policy in POLICIES.values()},
             **self.defaults,
             **(policies or {}),
         }
         self.consulted: Final[set[str]] = set()
+        self.dropped: Final = dropped
+        self.fallen: Final[set[str]] = set()
 
     def choose(self, policy: str) -> str:
         """Answer the value of a policy, and note that it was asked for."""
@@ -217,9 +225,16 @@ class Platform:
             return code
         name = get_call_name(code.statement)
         spec = CALLS.get(name) if name else None
-        if spec and not self.uses_rom(vcpu, spec):
+        if spec and (not self.uses_rom(vcpu, spec) or self.falls_back(spec)):
             return board.native.get(vcpu.eip, code)
         return code
+
+    def falls_back(self, spec: CallSpec) -> bool:
+        """Whether a dropped call leaves native code in its place; noted."""
+        if spec.name not in self.dropped or not spec.native:
+            return False
+        self.fallen.add(spec.name)
+        return True
 
     def step(self, machine: Machine, cpu: CpuId) -> Step:
         """Carry out the instruction or the call at EIP.
@@ -508,6 +523,10 @@ PLATFORMS: Final[Mapping[str, Platform]] = MappingProxyType(
 )
 
 
-def build_platform(name: str, policies: Mapping[str, str]) -> Platform:
+def build_platform(
+    name: str,
+    policies: Mapping[str, str],
+    dropped: frozenset[str] = frozenset(),
+) -> Platform:
     """Build a platform for one run, which notes what is asked of it."""
-    return type(PLATFORMS[name])(policies)
+    return type(PLATFORMS[name])(policies, dropped)

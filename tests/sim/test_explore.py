@@ -14,7 +14,7 @@ from app.sim import (
     explore,
     parse_scenario,
 )
-from app.sim.explore import require_known
+from app.sim.explore import list_verdicts, require_known
 from tests.sim.guest import ask, get_answers
 
 IDLE = """
@@ -372,3 +372,43 @@ def test_a_long_search_tells_how_far_it_is() -> None:
     states = [each.states for each in told]
     assert states == sorted(states)
     assert 3000 > states[-1] > states[1] > states[0]
+
+
+def test_verdicts_are_the_answers_without_their_witnesses() -> None:
+    """What is asked for words alone gets those of the report."""
+    report = explore(SCENARIO)
+    verdicts = list_verdicts(SCENARIO)
+    assert [each.platform for each in verdicts] == [
+        each.platform for each in report.platforms
+    ]
+    for verdict, told in zip(verdicts, report.platforms, strict=True):
+        assert verdict.answers == {
+            name: answer.answer for name, answer in told.answers.items()
+        }
+        assert verdict.consulted == set(told.relevant)
+        assert verdict.fallen == frozenset()
+
+
+def test_a_dropped_call_falls_back_to_its_native_instructions() -> None:
+    """Where the interface lacks a call, what stands there natively runs."""
+    enable = "VMI_EnableInterrupts"
+    software, late = list_verdicts(
+        SCENARIO, platforms=["software"], dropped=frozenset({enable})
+    )
+    assert software.answers["sleeps"] == late.answers["sleeps"] == "never"
+    assert software.fallen == {enable}
+    native, *_ = list_verdicts(
+        SCENARIO, platforms=["native"], dropped=frozenset({enable})
+    )
+    assert native.answers["sleeps"] == "never"
+    assert native.fallen == frozenset()
+
+
+def test_a_dropped_call_without_native_instructions_stays() -> None:
+    """There is nothing to fall back on."""
+    text = IDLE.replace("jmp idle\nbusy", "call VMI_GetWallclockTime\nbusy")
+    dropped = frozenset({"VMI_GetWallclockTime"})
+    verdicts = list_verdicts(
+        parse_scenario(text, slug="idle-loop"), dropped=dropped
+    )
+    assert all(each.fallen == frozenset() for each in verdicts)
