@@ -25,9 +25,9 @@ from app.sim.machine import (
     Host,
     Machine,
     VCpu,
-    push,
     update,
 )
+from app.sim.memory import push
 from app.sim.vectors import CONTRIBUTORY, DOUBLE_FAULT, GP, PAGE_FAULT
 
 _IN_IDT: Final = 2

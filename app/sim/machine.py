@@ -2,26 +2,15 @@
 
 A `Machine` is immutable and hashable: it is the key of the search. What no
 step changes (code, handlers, the host beneath) stands on its `Board`, which is
-compared by identity. The readers and writers here know registers, flags,
-memory and stacks; interrupts are in `delivery`, privilege in `platforms`.
-
-Memory is 32-bit words: the named data words, a kernel stack and a user stack.
-A stack is kept as its live words, the first pushed first. What lies below the
-stack pointer is dropped after each step, since an interrupt may overwrite it
-at any time; code that reads it anyway is not modelled.
+compared by identity. The readers and writers here know registers; memory is in
+`physical` and `memory`, interrupts in `delivery`, privilege in `platforms`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol, Self, TypeAlias
 
-from app.sim.errors import NotModelled
-from app.sim.layout import (
-    DATA_BASE,
-    KERNEL_STACK_TOP,
-    ROM_BASE,
-    USER_STACK_TOP,
-)
+from app.sim.layout import KERNEL_STACK_TOP
 from app.sim.listing import Statement
 
 CpuId: TypeAlias = int
@@ -29,9 +18,6 @@ CpuId: TypeAlias = int
 
 WORD: Final = 4
 WORD_MASK: Final = 0xFFFF_FFFF
-STACK_WORDS: Final = 1024
-UNWRITTEN: Final = 0xA5A5_A5A5
-"""What a stack word holds that was allocated and never written."""
 
 CF: Final = 0x1
 FIXED: Final = 0x2
@@ -259,6 +245,18 @@ class Host(Protocol):
         """Write the processor's own register, or raise #GP."""
 
 
+class Window(NamedTuple):
+    """A device that answers at physical addresses, instead of memory.
+
+    ``get_base`` tells where it lies as a processor sees it, None if nowhere.
+    """
+
+    length: int
+    get_base: "Callable[[Machine, CpuId], int | None]"
+    read: "Callable[[Machine, CpuId, int, int], tuple[Machine, int]]"
+    write: "Callable[[Machine, CpuId, int, int, int], Machine]"
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Board:
     """What no step of a run changes.
@@ -286,6 +284,8 @@ class Board:
     rom: bytes
     image: Mapping[int, int] = field(default_factory=dict)
     regions: tuple[tuple[int, int], ...] = ()
+    windows: tuple[Window, ...] = ()
+    paging: bool = False
 
 
 class Machine(NamedTuple):
@@ -374,130 +374,3 @@ def set_register(
     old: int = getattr(machine.vcpus[cpu], field)
     new = (old & ~(mask << shift)) | ((value & mask) << shift)
     return update(machine, cpu, **{field: new})
-
-
-# ------------------------------------------------------------------- memory
-
-
-def _get_word(machine: Machine, cpu: CpuId, address: int) -> int:
-    """Read the aligned word at an address."""
-    index = (address - DATA_BASE) // WORD
-    if 0 <= index < len(machine.data):
-        return machine.data[index]
-    vcpu = machine.vcpus[cpu]
-    for top, words in (
-        (KERNEL_STACK_TOP, vcpu.stack),
-        (USER_STACK_TOP, vcpu.user_stack),
-    ):
-        depth = (top - address) // WORD
-        if 0 < depth <= len(words):
-            return words[depth - 1]
-        if 0 < depth <= STACK_WORDS:
-            raise NotModelled(f"a read below the stack, at {address:#x}")
-    offset = address - ROM_BASE
-    if 0 <= offset < len(machine.board.rom):
-        word = machine.board.rom[offset : offset + WORD]
-        return int.from_bytes(word, "little")
-    raise NotModelled(f"a read of memory at {address:#x}")
-
-
-def _set_word(
-    machine: Machine, cpu: CpuId, address: int, value: int
-) -> Machine:
-    """Write the aligned word at an address."""
-    data = machine.data
-    index = (address - DATA_BASE) // WORD
-    if 0 <= index < len(data):
-        changed = (*data[:index], value, *data[index + 1 :])
-        return machine.replace(data=changed)
-    vcpu = machine.vcpus[cpu]
-    for name, top, words in (
-        ("stack", KERNEL_STACK_TOP, vcpu.stack),
-        ("user_stack", USER_STACK_TOP, vcpu.user_stack),
-    ):
-        depth = (top - address) // WORD
-        if 0 < depth <= STACK_WORDS:
-            missing = depth - len(words)
-            if missing > 0:
-                words = (*words, *(UNWRITTEN,) * missing)  # noqa: PLW2901
-            stack = (*words[: depth - 1], value, *words[depth:])
-            return update(machine, cpu, **{name: stack})
-    raise NotModelled(f"a write to memory at {address:#x}")
-
-
-def get_memory(
-    machine: Machine, cpu: CpuId, address: int, size: int = WORD
-) -> int:
-    """Read ``size`` bytes (1, 2 or 4), little endian, at any alignment."""
-    address &= WORD_MASK
-    offset = address % WORD
-    value = _get_word(machine, cpu, address - offset) >> (8 * offset)
-    if offset + size > WORD:
-        high = _get_word(machine, cpu, address - offset + WORD)
-        value |= high << (8 * (WORD - offset))
-    mask: int = (1 << (8 * size)) - 1
-    return value & mask
-
-
-def set_memory(
-    machine: Machine, cpu: CpuId, address: int, size: int, value: int
-) -> Machine:
-    """Write ``size`` bytes (1, 2 or 4), little endian, at any alignment."""
-    address &= WORD_MASK
-    offset = address % WORD
-    mask = (1 << (8 * size)) - 1
-    if size == WORD and not offset:
-        return _set_word(machine, cpu, address, value & mask)
-    low, shift = address - offset, 8 * offset
-    pair = _get_word(machine, cpu, low)
-    crosses = offset + size > WORD
-    if crosses:
-        pair |= _get_word(machine, cpu, low + WORD) << (8 * WORD)
-    pair = (pair & ~(mask << shift)) | ((value & mask) << shift)
-    machine = _set_word(machine, cpu, low, pair & WORD_MASK)
-    if crosses:
-        return _set_word(machine, cpu, low + WORD, pair >> (8 * WORD))
-    return machine
-
-
-def push(machine: Machine, cpu: CpuId, value: int) -> Machine:
-    """Push a word on the current stack."""
-    esp = (machine.vcpus[cpu].esp - WORD) & WORD_MASK
-    machine = set_memory(machine, cpu, esp, WORD, value)
-    return update(machine, cpu, esp=esp)
-
-
-def pop(machine: Machine, cpu: CpuId) -> tuple[Machine, int]:
-    """Pop a word from the current stack."""
-    esp = machine.vcpus[cpu].esp
-    value = get_memory(machine, cpu, esp)
-    return update(machine, cpu, esp=(esp + WORD) & WORD_MASK), value
-
-
-def drop_dead_words(machine: Machine, cpu: CpuId) -> Machine:
-    """Drop the words below the stack pointer, allocate those above it.
-
-    In user mode the kernel stack is live down to where the next entry will
-    start to push; in the kernel the user stack stays as it is.
-    """
-    vcpu = machine.vcpus[cpu]
-    user = vcpu.cpl == USER_CPL
-    depth = _count_words(KERNEL_STACK_TOP, vcpu.esp0 if user else vcpu.esp)
-    if depth is not None and depth != len(vcpu.stack):
-        machine = update(machine, cpu, stack=_resize(vcpu.stack, depth))
-    depth = _count_words(USER_STACK_TOP, vcpu.esp)
-    if depth is not None and depth != len(vcpu.user_stack):
-        words = _resize(vcpu.user_stack, depth)
-        machine = update(machine, cpu, user_stack=words)
-    return machine
-
-
-def _count_words(top: int, pointer: int) -> int | None:
-    """Count the words from a pointer to the top; None if outside."""
-    depth = -((pointer - top) // WORD)
-    return depth if 0 <= depth <= STACK_WORDS else None
-
-
-def _resize(words: tuple[int, ...], depth: int) -> tuple[int, ...]:
-    """Cut a stack to a depth, or fill it up to that."""
-    return words[:depth] + (UNWRITTEN,) * (depth - len(words))

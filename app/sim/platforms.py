@@ -25,11 +25,10 @@ from app.sim.machine import (
     CpuId,
     Machine,
     VCpu,
-    drop_dead_words,
-    pop,
     set_vcpu,
     update,
 )
+from app.sim.memory import drop_dead_words, pop
 from app.sim.policies import POLICIES
 from app.sim.registry import (
     CALLS,

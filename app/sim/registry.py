@@ -37,15 +37,8 @@ from typing import (
 
 from app.sim.errors import NotModelled
 from app.sim.listing import Register, Statement
-from app.sim.machine import (
-    ARITHMETIC,
-    WORD,
-    WORD_MASK,
-    CpuId,
-    Machine,
-    get_memory,
-    update,
-)
+from app.sim.machine import ARITHMETIC, WORD, WORD_MASK, CpuId, Machine, update
+from app.sim.memory import load
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -275,10 +268,10 @@ def _read_docstring(text: str) -> dict[str, tuple[str, str | None, str]]:
 
 def perform_call(machine: Machine, cpu: CpuId, spec: CallSpec) -> Machine:
     """Carry out a call: decode, spoil what is clobbered, run, answer."""
-    arguments = [
-        _decode(machine, cpu, parameter.register)
-        for parameter in spec.parameters
-    ]
+    arguments = []
+    for parameter in spec.parameters:
+        machine, value = _decode(machine, cpu, parameter.register)
+        arguments.append(value)
     machine = clobber(machine, cpu, spec)
     answer = spec.function(machine, cpu, *arguments)
     if isinstance(answer, Machine):
@@ -300,7 +293,9 @@ def clobber(machine: Machine, cpu: CpuId, spec: CallSpec) -> Machine:
     return update(machine, cpu, **changes)
 
 
-def _decode(machine: Machine, cpu: CpuId, register: str) -> int | None:
+def _decode(
+    machine: Machine, cpu: CpuId, register: str
+) -> tuple[Machine, int | None]:
     """Read an argument; None for an optional stack word that is not there."""
     value = 0
     for part in register.split(":"):
@@ -308,15 +303,15 @@ def _decode(machine: Machine, cpu: CpuId, register: str) -> int | None:
             place = int(part[len("ST(") : -1])
             address = machine.vcpus[cpu].esp + WORD * place
             try:
-                word = get_memory(machine, cpu, address)
+                machine, word = load(machine, cpu, address)
             except NotModelled:
                 if part in _OPTIONAL:
-                    return None
+                    return machine, None
                 raise
         else:
             word = getattr(machine.vcpus[cpu], part.lower())
         value = (value << 32) | word
-    return value
+    return machine, value
 
 
 _OPTIONAL: Final = frozenset(f"ST({place})" for place in range(3, 9))

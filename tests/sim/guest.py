@@ -12,7 +12,8 @@ from app.sim.layout import (
     USER_BASE,
 )
 from app.sim.listing import parse_listings
-from app.sim.machine import WORD, Machine, VCpu, set_memory, update
+from app.sim.machine import WORD, Machine, VCpu, update
+from app.sim.memory import store
 from app.sim.platforms import build_platform
 from app.sim.registry import perform_call
 from app.sim.rom import NUMBERS
@@ -82,7 +83,7 @@ def make_call(machine: Machine, name: str, **arguments: int) -> Made:
             machine = update(machine, 0, **{register: value})
     esp = get_vcpu(machine).esp - WORD * len(stack)
     for place, value in enumerate(stack):
-        machine = set_memory(machine, 0, esp + WORD * place, WORD, value)
+        machine = store(machine, 0, esp + WORD * place, WORD, value)
     machine = update(machine, 0, esp=esp)
     spec = CALLS[name]
     after = perform_call(machine, 0, spec)

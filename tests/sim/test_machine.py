@@ -13,16 +13,12 @@ from app.sim.layout import (
 )
 from app.sim.machine import (
     GENERAL_REGISTERS,
-    UNWRITTEN,
-    drop_dead_words,
-    get_memory,
     get_register,
-    pop,
-    push,
-    set_memory,
     set_register,
     update,
 )
+from app.sim.memory import drop_dead_words, load, pop, push, store
+from app.sim.physical import UNWRITTEN
 from tests.sim.guest import build, get_vcpu
 
 MACHINE = build(data={"first": 0x0403_0201, "second": 0x0807_0605})
@@ -68,11 +64,11 @@ def test_memory_is_bytes(address: int, size: int, value: int) -> None:
     offset = address - DATA_BASE
     if offset + size > len(content):
         with pytest.raises(NotModelled):
-            get_memory(MACHINE, 0, address, size)
+            load(MACHINE, 0, address, size)[1]
         return
     expected = int.from_bytes(content[offset : offset + size], "little")
-    assert get_memory(MACHINE, 0, address, size) == expected
-    machine = set_memory(MACHINE, 0, address, size, value)
+    assert load(MACHINE, 0, address, size)[1] == expected
+    machine = store(MACHINE, 0, address, size, value)
     written = value & (1 << 8 * size) - 1
     content[offset : offset + size] = written.to_bytes(size, "little")
     assert machine.data == (
@@ -85,17 +81,17 @@ def test_memory_is_bytes(address: int, size: int, value: int) -> None:
 def test_memory_that_is_not_there(address: int) -> None:
     """Other memory is not modelled, for reading and for writing."""
     with pytest.raises(NotModelled, match=f"{address:#x}"):
-        get_memory(MACHINE, 0, address)
+        load(MACHINE, 0, address)[1]
     with pytest.raises(NotModelled, match=f"{address:#x}"):
-        set_memory(MACHINE, 0, address, 4, 0)
+        store(MACHINE, 0, address, 4, 0)
 
 
 def test_the_rom_is_read_and_not_written() -> None:
     """Its header lies in memory; a write there is not modelled."""
-    assert get_memory(MACHINE, 0, ROM_BASE, 2) == 0xAA55
-    assert get_memory(MACHINE, 0, ROM_BASE + 8) == 0x696D_5663
+    assert load(MACHINE, 0, ROM_BASE, 2)[1] == 0xAA55
+    assert load(MACHINE, 0, ROM_BASE + 8)[1] == 0x696D_5663
     with pytest.raises(NotModelled):
-        set_memory(MACHINE, 0, ROM_BASE, 4, 0)
+        store(MACHINE, 0, ROM_BASE, 4, 0)
 
 
 def test_push_and_pop() -> None:
@@ -117,7 +113,7 @@ def test_dead_words_are_dropped() -> None:
     machine = drop_dead_words(machine, 0)
     assert machine == MACHINE
     with pytest.raises(NotModelled, match="below the stack"):
-        get_memory(machine, 0, KERNEL_STACK_TOP - 4)
+        load(machine, 0, KERNEL_STACK_TOP - 4)[1]
 
 
 def test_allocated_words_are_marked() -> None:
@@ -125,7 +121,7 @@ def test_allocated_words_are_marked() -> None:
     machine = update(MACHINE, 0, esp=KERNEL_STACK_TOP - 8)
     machine = drop_dead_words(machine, 0)
     assert get_vcpu(machine).stack == (UNWRITTEN, UNWRITTEN)
-    assert get_memory(machine, 0, KERNEL_STACK_TOP - 8) == UNWRITTEN
+    assert load(machine, 0, KERNEL_STACK_TOP - 8)[1] == UNWRITTEN
 
 
 def test_the_stacks_of_kernel_and_user() -> None:

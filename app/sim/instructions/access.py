@@ -18,12 +18,11 @@ from app.sim.machine import (
     ZF,
     CpuId,
     Machine,
-    get_memory,
     get_register,
-    set_memory,
     set_register,
     update,
 )
+from app.sim.memory import load, store
 from app.sim.operands import get_bytes
 
 BYTE_BITS: Final = 8
@@ -33,7 +32,7 @@ RESULT: Final = PF | ZF | SF
 
 
 def compute_address(machine: Machine, cpu: CpuId, operand: Memory) -> int:
-    """Compute the linear address of a memory operand, segments being flat."""
+    """Compute the offset of a memory operand in its segment."""
     address = operand.displacement
     if operand.base:
         address += get_register(machine, cpu, operand.base)
@@ -42,15 +41,36 @@ def compute_address(machine: Machine, cpu: CpuId, operand: Memory) -> int:
     return address & WORD_MASK
 
 
-def read(machine: Machine, cpu: CpuId, operand: Operand, size: int) -> int:
-    """Read an operand as an unsigned number of ``size`` bytes."""
+def address_of(
+    machine: Machine, cpu: CpuId, operand: Memory, size: int, *, writes: bool
+) -> int:
+    """Compute the linear address of a memory operand."""
+    del size, writes
+    return compute_address(machine, cpu, operand)
+
+
+def read(
+    machine: Machine,
+    cpu: CpuId,
+    operand: Operand,
+    size: int,
+    *,
+    writes: bool = False,
+) -> tuple[Machine, int]:
+    """Read an operand as an unsigned number of ``size`` bytes.
+
+    The machine may be another one afterwards: a read through the page tables
+    leaves its trace there. ``writes`` says that the operand is written next,
+    by the same access to memory, so that it has to be writable.
+    """
     if isinstance(operand, Register):
-        return get_register(machine, cpu, operand.name)
+        return machine, get_register(machine, cpu, operand.name)
     if isinstance(operand, Memory):
-        address = compute_address(machine, cpu, operand)
-        return get_memory(machine, cpu, address, operand.size)
+        length = operand.size
+        address = address_of(machine, cpu, operand, length, writes=writes)
+        return load(machine, cpu, address, length, writes=writes)
     assert isinstance(operand, Immediate)  # noqa: S101 - the forms say so
-    return operand.value & compute_mask(size)
+    return machine, operand.value & compute_mask(size)
 
 
 def write(
@@ -60,8 +80,9 @@ def write(
     if isinstance(operand, Register):
         return set_register(machine, cpu, operand.name, value)
     assert isinstance(operand, Memory)  # noqa: S101 - the forms say so
-    address = compute_address(machine, cpu, operand)
-    return set_memory(machine, cpu, address, operand.size, value)
+    size = operand.size
+    address = address_of(machine, cpu, operand, size, writes=True)
+    return store(machine, cpu, address, size, value)
 
 
 def get_size(destination: Operand) -> int:

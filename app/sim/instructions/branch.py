@@ -15,10 +15,9 @@ from app.sim.machine import (
     ZF,
     CpuId,
     Machine,
-    pop,
-    push,
     update,
 )
+from app.sim.memory import pop, push
 from app.sim.registry import instruction
 
 WORD: Final = 4
@@ -86,7 +85,7 @@ def _define_move(condition: str) -> None:
         machine: Machine, cpu: CpuId, destination: Operand, source: Operand
     ) -> Machine:
         # OPERATION
-        value = read(machine, cpu, source, get_size(destination))
+        machine, value = read(machine, cpu, source, get_size(destination))
         if not has_condition(machine.vcpus[cpu].flags, condition):
             return machine
         return write(machine, cpu, destination, value)
@@ -103,11 +102,13 @@ for _condition in CONDITIONS:
     _define_move(_condition)
 
 
-def _read_target(machine: Machine, cpu: CpuId, target: Operand) -> int:
+def _read_target(
+    machine: Machine, cpu: CpuId, target: Operand
+) -> tuple[Machine, int]:
     """Read where to go: a label's address, or a register or memory."""
     if isinstance(target, Target):
         assert target.address is not None  # noqa: S101 - a call of the VMI
-        return target.address
+        return machine, target.address
     return read(machine, cpu, target, WORD)
 
 
@@ -115,14 +116,15 @@ def _read_target(machine: Machine, cpu: CpuId, target: Operand) -> int:
 def jmp(machine: Machine, cpu: CpuId, target: Operand) -> Machine:
     """Go to a label, or to the address in a register or memory."""
     # OPERATION
-    return update(machine, cpu, eip=_read_target(machine, cpu, target))
+    machine, address = _read_target(machine, cpu, target)
+    return update(machine, cpu, eip=address)
 
 
 @instruction("call", section="SDM vol. 2A, CALL")
 def call(machine: Machine, cpu: CpuId, target: Operand) -> Machine:
     """Push the address of the next instruction and go to the target."""
     # OPERATION
-    address = _read_target(machine, cpu, target)
+    machine, address = _read_target(machine, cpu, target)
     machine = push(machine, cpu, machine.vcpus[cpu].eip)
     return update(machine, cpu, eip=address)
 

@@ -21,7 +21,7 @@ from app.sim.instructions.access import (
     set_flags,
     write,
 )
-from app.sim.listing import Memory, Operand, Register
+from app.sim.listing import Immediate, Memory, Operand, Register
 from app.sim.machine import (
     AF,
     ARITHMETIC,
@@ -30,6 +30,7 @@ from app.sim.machine import (
     WORD_MASK,
     CpuId,
     Machine,
+    get_register,
 )
 from app.sim.registry import instruction
 
@@ -52,8 +53,8 @@ def _add(
     carry: int,
 ) -> Machine:
     size = get_size(destination)
-    left = read(machine, cpu, destination, size)
-    right = read(machine, cpu, source, size)
+    machine, left = read(machine, cpu, destination, size, writes=True)
+    machine, right = read(machine, cpu, source, size)
     total = left + right + carry
     machine = write(machine, cpu, destination, total & compute_mask(size))
     flags = compute_sum_flags(left, right, total, size)
@@ -68,8 +69,8 @@ def _subtract(
     borrow: int,
 ) -> Machine:
     size = get_size(destination)
-    left = read(machine, cpu, destination, size)
-    right = read(machine, cpu, source, size)
+    machine, left = read(machine, cpu, destination, size, writes=True)
+    machine, right = read(machine, cpu, source, size)
     difference = left - right - borrow
     machine = write(machine, cpu, destination, difference & compute_mask(size))
     flags = compute_difference_flags(left, right, difference, size)
@@ -84,8 +85,9 @@ def _combine(
     join: Callable[[int, int], int],
 ) -> Machine:
     size = get_size(destination)
-    left = read(machine, cpu, destination, size)
-    result = join(left, read(machine, cpu, source, size))
+    machine, left = read(machine, cpu, destination, size, writes=True)
+    machine, right = read(machine, cpu, source, size)
+    result = join(left, right)
     machine = write(machine, cpu, destination, result)
     return set_flags(machine, cpu, compute_result_flags(result, size))
 
@@ -162,8 +164,8 @@ def cmp(
     """Set the flags as SUB would, and nothing else."""
     # OPERATION
     size = get_size(left)
-    minuend = read(machine, cpu, left, size)
-    subtrahend = read(machine, cpu, right, size)
+    machine, minuend = read(machine, cpu, left, size)
+    machine, subtrahend = read(machine, cpu, right, size)
     difference = minuend - subtrahend
     flags = compute_difference_flags(minuend, subtrahend, difference, size)
     return set_flags(machine, cpu, flags)
@@ -176,8 +178,10 @@ def test(
     """Set the flags as AND would, and nothing else."""
     # OPERATION
     size = get_size(left)
-    bits = read(machine, cpu, left, size) & read(machine, cpu, right, size)
-    return set_flags(machine, cpu, compute_result_flags(bits, size))
+    machine, first = read(machine, cpu, left, size)
+    machine, second = read(machine, cpu, right, size)
+    flags = compute_result_flags(first & second, size)
+    return set_flags(machine, cpu, flags)
 
 
 @instruction("not", section="SDM vol. 2B, NOT")
@@ -185,7 +189,7 @@ def not_(machine: Machine, cpu: CpuId, destination: Operand) -> Machine:
     """Invert all bits; no flag changes."""
     # OPERATION
     size = get_size(destination)
-    value = read(machine, cpu, destination, size)
+    machine, value = read(machine, cpu, destination, size, writes=True)
     return write(machine, cpu, destination, value ^ compute_mask(size))
 
 
@@ -194,7 +198,7 @@ def neg(machine: Machine, cpu: CpuId, destination: Operand) -> Machine:
     """Subtract the destination from 0; carry is set unless it was 0."""
     # OPERATION
     size = get_size(destination)
-    value = read(machine, cpu, destination, size)
+    machine, value = read(machine, cpu, destination, size, writes=True)
     machine = write(machine, cpu, destination, -value & compute_mask(size))
     flags = compute_difference_flags(0, value, -value, size)
     return set_flags(machine, cpu, flags)
@@ -205,7 +209,7 @@ def inc(machine: Machine, cpu: CpuId, destination: Operand) -> Machine:
     """Add 1; carry stays as it is."""
     # OPERATION
     size = get_size(destination)
-    value = read(machine, cpu, destination, size)
+    machine, value = read(machine, cpu, destination, size, writes=True)
     machine = write(machine, cpu, destination, value + 1 & compute_mask(size))
     flags = compute_sum_flags(value, 1, value + 1, size)
     return set_flags(machine, cpu, flags, WITHOUT_CARRY)
@@ -216,7 +220,7 @@ def dec(machine: Machine, cpu: CpuId, destination: Operand) -> Machine:
     """Subtract 1; carry stays as it is."""
     # OPERATION
     size = get_size(destination)
-    value = read(machine, cpu, destination, size)
+    machine, value = read(machine, cpu, destination, size, writes=True)
     machine = write(machine, cpu, destination, value - 1 & compute_mask(size))
     flags = compute_difference_flags(value, 1, value - 1, size)
     return set_flags(machine, cpu, flags, WITHOUT_CARRY)
@@ -225,9 +229,12 @@ def dec(machine: Machine, cpu: CpuId, destination: Operand) -> Machine:
 # ------------------------------------------------------------------- shifts
 
 
-def _read_count(machine: Machine, cpu: CpuId, count: Operand) -> int:
-    """Read how far to shift: the lowest five bits count."""
-    return read(machine, cpu, count, 1) & COUNT_MASK
+def _get_count(machine: Machine, cpu: CpuId, count: Operand) -> int:
+    """Answer how far to shift: the lowest five bits count."""
+    if isinstance(count, Register):
+        return get_register(machine, cpu, count.name) & COUNT_MASK
+    assert isinstance(count, Immediate)  # noqa: S101 - the forms say so
+    return count.value & COUNT_MASK
 
 
 @instruction("shl", section="SDM vol. 2B, SAL/SAR/SHL/SHR")
@@ -236,12 +243,13 @@ def shl(
 ) -> Machine:
     """Shift left; carry is the last bit that went out."""
     # CHECKS
-    steps = _read_count(machine, cpu, count)
+    steps = _get_count(machine, cpu, count)
     if not steps:
         return machine
     # OPERATION
     size = get_size(destination)
-    wide = read(machine, cpu, destination, size) << steps
+    machine, value = read(machine, cpu, destination, size, writes=True)
+    wide = value << steps
     result = wide & compute_mask(size)
     carry = wide >> (BYTE_BITS * size) & 1
     overflow = carry ^ bool(result & compute_sign(size))
@@ -256,12 +264,12 @@ def shr(
 ) -> Machine:
     """Shift right, filling with 0; carry is the last bit that went out."""
     # CHECKS
-    steps = _read_count(machine, cpu, count)
+    steps = _get_count(machine, cpu, count)
     if not steps:
         return machine
     # OPERATION
     size = get_size(destination)
-    value = read(machine, cpu, destination, size)
+    machine, value = read(machine, cpu, destination, size, writes=True)
     carry = value >> (steps - 1) & 1
     overflow = bool(value & compute_sign(size))
     result = value >> steps
@@ -276,12 +284,13 @@ def sar(
 ) -> Machine:
     """Shift right, keeping the sign; carry is the last bit that went out."""
     # CHECKS
-    steps = _read_count(machine, cpu, count)
+    steps = _get_count(machine, cpu, count)
     if not steps:
         return machine
     # OPERATION
     size = get_size(destination)
-    value = compute_signed(read(machine, cpu, destination, size), size)
+    machine, bits = read(machine, cpu, destination, size, writes=True)
+    value = compute_signed(bits, size)
     carry = value >> (steps - 1) & 1
     result = value >> steps & compute_mask(size)
     flags = compute_result_flags(result, size) | carry * CF
@@ -295,12 +304,12 @@ def rol(
 ) -> Machine:
     """Rotate left; carry becomes the lowest bit of the result."""
     # CHECKS
-    steps = _read_count(machine, cpu, count)
+    steps = _get_count(machine, cpu, count)
     if not steps:
         return machine
     # OPERATION
     size = get_size(destination)
-    value = read(machine, cpu, destination, size)
+    machine, value = read(machine, cpu, destination, size, writes=True)
     turn = steps % (BYTE_BITS * size)
     wide = value << turn
     result = (wide | wide >> (BYTE_BITS * size)) & compute_mask(size)
@@ -316,13 +325,13 @@ def ror(
 ) -> Machine:
     """Rotate right; carry becomes the highest bit of the result."""
     # CHECKS
-    steps = _read_count(machine, cpu, count)
+    steps = _get_count(machine, cpu, count)
     if not steps:
         return machine
     # OPERATION
     size = get_size(destination)
     bits = BYTE_BITS * size
-    value = read(machine, cpu, destination, size)
+    machine, value = read(machine, cpu, destination, size, writes=True)
     turn = steps % bits
     result = (value >> turn | value << (bits - turn)) & compute_mask(size)
     top = result >> (bits - 1)
@@ -340,7 +349,7 @@ def _change_bit(
     cpu: CpuId,
     base: Operand,
     offset: Operand,
-    change: Callable[[int, int], int],
+    change: Callable[[int, int], int] | None,
 ) -> Machine:
     """Copy a bit to carry and change it.
 
@@ -349,16 +358,17 @@ def _change_bit(
     """
     size = get_size(base)
     bits = BYTE_BITS * size
-    place = read(machine, cpu, offset, size)
+    machine, place = read(machine, cpu, offset, size)
     if isinstance(base, Memory) and isinstance(offset, Register):
         address = compute_address(machine, cpu, base)
         away = compute_signed(place, size) // bits * size
-        base = Memory(size, None, None, None, 1, address + away & WORD_MASK)
+        address = address + away & WORD_MASK
+        base = base._replace(base=None, index=None, displacement=address)
     bit = 1 << place % bits
-    value = read(machine, cpu, base, size)
-    changed = change(value, bit)
-    if changed != value:
-        machine = write(machine, cpu, base, changed)
+    writes = change is not None
+    machine, value = read(machine, cpu, base, size, writes=writes)
+    if change is not None:
+        machine = write(machine, cpu, base, change(value, bit))
     return set_flags(machine, cpu, CF if value & bit else 0, CF)
 
 
@@ -368,7 +378,7 @@ def bt(
 ) -> Machine:
     """Copy a bit to carry."""
     # OPERATION
-    return _change_bit(machine, cpu, base, offset, lambda value, _: value)
+    return _change_bit(machine, cpu, base, offset, None)
 
 
 @instruction("bts", section="SDM vol. 2A, BTS")

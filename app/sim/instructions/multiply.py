@@ -60,7 +60,8 @@ def mul(machine: Machine, cpu: CpuId, source: Operand) -> Machine:
     # OPERATION
     size = get_size(source)
     accumulator = get_register(machine, cpu, HALVES[size][0])
-    product = accumulator * read(machine, cpu, source, size)
+    machine, factor = read(machine, cpu, source, size)
+    product = accumulator * factor
     fits = product <= compute_mask(size)
     return _set_product(machine, cpu, size, product, fits=fits)
 
@@ -83,13 +84,13 @@ def imul(
     size = get_size(destination)
     if source is None:
         left = get_register(machine, cpu, HALVES[size][0])
-        right = read(machine, cpu, destination, size)
+        machine, right = read(machine, cpu, destination, size)
     elif factor is None:
-        left = read(machine, cpu, destination, size)
-        right = read(machine, cpu, source, size)
+        machine, left = read(machine, cpu, destination, size)
+        machine, right = read(machine, cpu, source, size)
     else:
-        left = read(machine, cpu, source, size)
-        right = read(machine, cpu, factor, size)
+        machine, left = read(machine, cpu, source, size)
+        machine, right = read(machine, cpu, factor, size)
     product = compute_signed(left, size) * compute_signed(right, size)
     cut = product & compute_mask(size)
     fits = compute_signed(cut, size) == product
@@ -111,7 +112,7 @@ def div(machine: Machine, cpu: CpuId, source: Operand) -> Machine:
     """Divide without sign; #DE if the quotient does not fit."""
     # CHECKS
     size = get_size(source)
-    divisor = read(machine, cpu, source, size)
+    machine, divisor = read(machine, cpu, source, size)
     dividend = _read_dividend(machine, cpu, size)
     if not divisor or dividend // divisor > compute_mask(size):
         raise GuestFault(DIVIDE_ERROR)
@@ -124,7 +125,8 @@ def idiv(machine: Machine, cpu: CpuId, source: Operand) -> Machine:
     """Divide with sign, towards 0; #DE if the quotient does not fit."""
     # CHECKS
     size = get_size(source)
-    divisor = compute_signed(read(machine, cpu, source, size), size)
+    machine, bits = read(machine, cpu, source, size)
+    divisor = compute_signed(bits, size)
     wide = _read_dividend(machine, cpu, size)
     dividend = compute_signed(wide, 2 * size)
     if not divisor:

@@ -31,11 +31,10 @@ from app.sim.machine import (
     CpuId,
     Machine,
     get_register,
-    pop,
-    push,
     set_register,
     update,
 )
+from app.sim.memory import pop, push
 from app.sim.registry import instruction
 from app.sim.vectors import BP, GP, OF_TRAP, UD
 

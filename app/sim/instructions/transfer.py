@@ -14,15 +14,8 @@ from app.sim.instructions.access import (
     write,
 )
 from app.sim.listing import Memory, Operand, Register
-from app.sim.machine import (
-    CpuId,
-    Machine,
-    get_register,
-    pop,
-    push,
-    set_register,
-    update,
-)
+from app.sim.machine import CpuId, Machine, get_register, set_register, update
+from app.sim.memory import pop, push
 from app.sim.registry import instruction
 
 WORD: Final = 4
@@ -36,7 +29,7 @@ def mov(
 ) -> Machine:
     """Copy the source to the destination; no flag changes."""
     # OPERATION
-    value = read(machine, cpu, source, get_size(destination))
+    machine, value = read(machine, cpu, source, get_size(destination))
     return write(machine, cpu, destination, value)
 
 
@@ -46,7 +39,7 @@ def movzx(
 ) -> Machine:
     """Copy a smaller source, filling with 0."""
     # OPERATION
-    value = read(machine, cpu, source, get_size(source))
+    machine, value = read(machine, cpu, source, get_size(source))
     return write(machine, cpu, destination, value)
 
 
@@ -57,7 +50,8 @@ def movsx(
     """Copy a smaller source, filling with its sign."""
     # OPERATION
     size = get_size(source)
-    value = compute_signed(read(machine, cpu, source, size), size)
+    machine, bits = read(machine, cpu, source, size)
+    value = compute_signed(bits, size)
     mask = compute_mask(get_size(destination))
     return write(machine, cpu, destination, value & mask)
 
@@ -82,8 +76,8 @@ def xchg(
     """
     # OPERATION
     size = get_size(first)
-    left = read(machine, cpu, first, size)
-    right = read(machine, cpu, second, size)
+    machine, left = read(machine, cpu, first, size, writes=True)
+    machine, right = read(machine, cpu, second, size, writes=True)
     if isinstance(first, Memory):
         machine = write(machine, cpu, first, right)
         return write(machine, cpu, second, left)
@@ -104,9 +98,9 @@ def cmpxchg(
     size = get_size(destination)
     accumulator = ACCUMULATOR[size]
     left = get_register(machine, cpu, accumulator)
-    right = read(machine, cpu, destination, size)
+    machine, right = read(machine, cpu, destination, size, writes=True)
     if left == right:
-        value = read(machine, cpu, source, size)
+        machine, value = read(machine, cpu, source, size)
         machine = write(machine, cpu, destination, value)
     else:
         machine = set_register(machine, cpu, accumulator, right)
@@ -121,8 +115,8 @@ def xadd(
     """Add the source to the destination, whose old value it becomes."""
     # OPERATION
     size = get_size(destination)
-    left = read(machine, cpu, destination, size)
-    right = read(machine, cpu, source, size)
+    machine, left = read(machine, cpu, destination, size, writes=True)
+    machine, right = read(machine, cpu, source, size)
     total = left + right & compute_mask(size)
     if isinstance(destination, Memory):
         machine = write(machine, cpu, destination, total)
@@ -138,7 +132,8 @@ def xadd(
 def push_(machine: Machine, cpu: CpuId, source: Operand) -> Machine:
     """Push a word; PUSH ESP pushes ESP as it was before."""
     # OPERATION
-    return push(machine, cpu, read(machine, cpu, source, WORD))
+    machine, value = read(machine, cpu, source, WORD)
+    return push(machine, cpu, value)
 
 
 @instruction("pop", section="SDM vol. 2B, POP")

@@ -18,9 +18,9 @@ from app.sim.machine import (
     SF,
     ZF,
     Machine,
-    get_memory,
     get_register,
 )
+from app.sim.memory import load
 from app.sim.start import Start
 from tests.sim.guest import build, get_vcpu, step
 
@@ -303,7 +303,7 @@ def test_parts_of_registers_leave_the_rest(
 def test_memory_operands_of_each_size(code: str, after: int) -> None:
     """Bytes beside the operand stay as they are."""
     machine = run(code, ebx=0x55)
-    assert get_memory(machine, 0, DATA_BASE) == after
+    assert load(machine, 0, DATA_BASE)[1] == after
 
 
 def test_addresses_add_base_index_and_displacement() -> None:

@@ -5,15 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.sim.layout import DATA_BASE, KERNEL_STACK_TOP
-from app.sim.machine import (
-    CF,
-    FIXED,
-    OF,
-    ZF,
-    Machine,
-    get_memory,
-    set_memory,
-)
+from app.sim.machine import CF, FIXED, OF, ZF, Machine
+from app.sim.memory import load, store
 from app.sim.start import Start
 from tests.sim.guest import build, get_vcpu, step
 
@@ -99,7 +92,7 @@ def test_cmpxchg(eax: int, after: int, word: int, flags: int) -> None:
 def test_what_is_pushed_is_popped(value: int) -> None:
     machine = run("push eax", eax=value)
     assert get_vcpu(machine).esp == TOP - 4
-    assert get_memory(machine, 0, TOP - 4) == value
+    assert load(machine, 0, TOP - 4)[1] == value
     machine = run("push eax\npop ebx", 2, eax=value)
     assert (get_vcpu(machine).esp, get_vcpu(machine).ebx) == (TOP, value)
 
@@ -135,7 +128,7 @@ def test_pusha_and_popa() -> None:
     registers |= {"ebp": 5, "esi": 6, "edi": 7}
     machine = run("pushad", **registers)
     assert get_vcpu(machine).stack == (1, 2, 3, 4, TOP, 5, 6, 7)
-    machine = set_memory(machine, 0, TOP - 32, 4, 9)
+    machine = store(machine, 0, TOP - 32, 4, 9)
     code = "pushad\nxor eax, eax\nxor edi, edi\nxor ebp, ebp\npopad"
     vcpu = get_vcpu(run(code, 5, **registers))
     assert {name: getattr(vcpu, name) for name in registers} == registers
