@@ -13,9 +13,13 @@ from typing import Final
 PAGE_OFFSET: Final = 0xC000_0000
 KERNEL_BASE: Final = 0xC010_0000
 HANDLER_BASE: Final = 0xC011_0000
-HANDLER_SPACE: Final = 0x2000
+HANDLER_SPACE: Final = 0x8000
 USER_BASE: Final = 0x0804_8000
+USER_DATA_BASE: Final = 0x0808_0000
+"""Where the sections of data of user listings begin."""
 DATA_BASE: Final = 0xC040_0000
+LISTING_DATA_BASE: Final = 0xC044_0000
+"""Where the sections of data of all other listings begin."""
 KERNEL_STACK_TOP: Final = 0xC050_0000
 USER_STACK_TOP: Final = 0xBFFF_0000
 STACK_STRIDE: Final = 0x1_0000
@@ -30,10 +34,17 @@ MEMORY_END: Final = 0x0200_0000
 DEVICES_BASE: Final = 0xF800_0000
 
 USER_CODE_FRAMES: Final = 0x0060_0000
-USER_STACK_FRAMES_END: Final = 0x0078_0000
+USER_STACK_FRAMES_END: Final = 0x0080_0000
 """Physical address of the top of the first processor's user stack."""
 USER_SPACE: Final = 0x10_0000
 """How much of the user's code, and of its stacks, is mapped."""
+
+REGIONS: Final = (
+    (LISTING_DATA_BASE - PAGE_OFFSET, 0x4F_0000),
+    (USER_DATA_BASE - USER_BASE + USER_CODE_FRAMES, 0x70_0000),
+    (USER_STACK_FRAMES_END, MEMORY_END),
+)
+"""The physical ranges of memory beside code, data words, stacks and ROM."""
 
 
 def get_kernel_stack_top(cpu: int) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol, Self, TypeAlias
 
-from app.sim.layout import KERNEL_STACK_TOP
+from app.sim.layout import KERNEL_STACK_TOP, REGIONS
 from app.sim.listing import Statement
 
 CpuId: TypeAlias = int
@@ -53,12 +53,14 @@ class Gate(NamedTuple):
     """An entry of the interrupt descriptor table.
 
     A trap gate leaves IF as it is, an interrupt gate clears it. ``dpl`` is
-    the least privileged ring from which INT may go through the gate.
+    the least privileged ring from which INT may go through the gate,
+    ``selector`` the code segment of its handler.
     """
 
     address: int
     dpl: int
     trap: bool
+    selector: int = KERNEL_CS
 
 
 class Code(NamedTuple):
@@ -91,16 +93,17 @@ class Table(NamedTuple):
 
 FLAT_CODE: Final = Segment(0, WORD_MASK, 0x9B, 0xC)
 FLAT_DATA: Final = Segment(0, WORD_MASK, 0x93, 0xC)
+FLAT_USER_DATA: Final = Segment(0, WORD_MASK, 0xF3, 0xC)
 NULL_SEGMENT: Final = Segment(0, 0, 0, 0)
 FLAT: Final = (
-    FLAT_DATA,
+    FLAT_USER_DATA,
     FLAT_CODE,
     FLAT_DATA,
-    FLAT_DATA,
+    FLAT_USER_DATA,
     NULL_SEGMENT,
     NULL_SEGMENT,
 )
-"""The hidden parts of ES, CS, SS, DS, FS and GS where all is flat."""
+"""The hidden parts of ES, CS, SS, DS, FS and GS in a kernel at CPL 0."""
 NO_TABLE: Final = Table(0, 0)
 
 
@@ -126,10 +129,12 @@ class VCpu(NamedTuple):
     that counts for the guest where a hypervisor keeps the hardware's one on.
     ``deferred`` says that pending interrupts wait for an explicit request.
     ``segments`` are the hidden parts of ES, CS, SS, DS, FS, GS in that order,
-    ``ldt`` and ``tss`` those of LDTR and TR. ``dr`` is empty until a debug
-    register is written. ``tlb`` is what the processor remembers of the page
-    tables, ``queue`` the calls that wait in the order in which they were
-    made, ``deferral`` the classes that may wait (VMI_SetDeferredMode).
+    ``ldt`` and ``tss`` those of LDTR and TR. ``told`` is the words of the
+    descriptor tables in which a hypervisor's copy differs from the image.
+    ``dr`` is empty until a debug register is written. ``tlb`` is what the
+    processor remembers of the page tables, ``queue`` the calls that wait in
+    the order in which they were made, ``deferral`` the classes that may wait
+    (VMI_SetDeferredMode).
     """
 
     eax: int = 0
@@ -177,6 +182,7 @@ class VCpu(NamedTuple):
     ldt: Segment = NULL_SEGMENT
     tr: int = 0
     tss: Segment = NULL_SEGMENT
+    told: tuple[tuple[int, int], ...] = ()
     dr: tuple[int, ...] = ()
     tlb: tuple[tuple[int, ...], ...] = ()
     apic: tuple[object, ...] | None = None
@@ -283,7 +289,7 @@ class Board:
     steal_cycles: int
     rom: bytes
     image: Mapping[int, int] = field(default_factory=dict)
-    regions: tuple[tuple[int, int], ...] = ()
+    regions: tuple[tuple[int, int], ...] = REGIONS
     windows: tuple[Window, ...] = ()
     paging: bool = False
 

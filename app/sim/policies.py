@@ -123,6 +123,62 @@ _ALL: Final = (
         source="RFC A, inlining; RFC A / CPU control calls",
     ),
     Policy(
+        name="deferral",
+        values=("queued", "immediate"),
+        default="queued",
+        text=(
+            "What becomes of an update that VMI_SetDeferredMode allows to "
+            "wait: it waits in the queue until something flushes that, or it "
+            "is carried out at once, as the RFC permits too."
+        ),
+        source="RFC A / VMI_SetDeferredMode",
+    ),
+    Policy(
+        name="queue_length",
+        values=("16", "1", "2", "4", "8"),
+        default="16",
+        text=(
+            "How many calls the fixed buffer of a processor holds. No call "
+            "may fail for want of room, so a full buffer is flushed first."
+        ),
+        source="RFC A / VMI_SetDeferredMode; 441743BD.1070108@vmware.com",
+    ),
+    Policy(
+        name="page_tables",
+        values=("shadow", "direct"),
+        default="shadow",
+        text=(
+            "What the processor walks under a hypervisor: tables of the "
+            "hypervisor's own, which show what it was told of the guest's; "
+            "or the guest's own tables, where an update that is deferred is "
+            "not yet made."
+        ),
+        source="RFC 2.3, 2.10; 441A0806.80308@vmware.com",
+    ),
+    Policy(
+        name="pte_filter",
+        values=("published", "none"),
+        default="published",
+        text=(
+            "Which changes of a page-table entry the ROM tells a hypervisor "
+            "with shadow tables: those of P, R/W, U/S, D or bit 7 (mask "
+            "0xC7), as in the published code, or all."
+        ),
+        source="441A0806.80308@vmware.com",
+    ),
+    Policy(
+        name="spurious_fault",
+        values=("hidden", "delivered"),
+        default="hidden",
+        text=(
+            "What a hypervisor does with a page fault that is over once the "
+            "deferred updates are made: run the instruction again, or "
+            "deliver the fault, whose handler finds the entry as it wants "
+            "it."
+        ),
+        source="RFC A / VMI_SetDeferredMode",
+    ),
+    Policy(
         name="init",
         values=("succeeds", "fails"),
         default="succeeds",
