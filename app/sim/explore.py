@@ -132,12 +132,13 @@ def explore(
 class Verdict(NamedTuple):
     """What one run answers, in words alone.
 
-    ``consulted`` names the policies that it asked, ``fallen`` the dropped
-    calls in whose place native instructions ran.
+    ``policies`` are those in force, ``consulted`` names those that it asked,
+    ``fallen`` the dropped calls in whose place native instructions ran.
     """
 
     platform: str
     variant: str | None
+    policies: Mapping[str, str]
     answers: Mapping[str, str]
     consulted: frozenset[str]
     fallen: frozenset[str]
@@ -177,6 +178,7 @@ def _judge(scenario: Scenario, case: _Case, bounds: _Bounds) -> Verdict:
     return Verdict(
         platform=case.platform,
         variant=case.variant,
+        policies=run.host.policies,
         answers=answers,
         consulted=frozenset(run.host.consulted),
         fallen=frozenset(run.host.fallen),
