@@ -5,7 +5,9 @@ possible delivery is taken in the end, and each event that must arrive does
 (weak fairness); other events may arrive or not. Such an execution ends in a
 set of states that it goes through for ever, which may be a single state in
 which nothing has to happen any more. Such a set is fair if every process
-that is possible in all its states also happens in it.
+that is possible in all its states also happens in it. The processes are, for
+each processor, its steps, its deliveries, what lands at it, and its steps and
+deliveries taken together.
 
 With that, for a predicate *p*:
 
@@ -33,7 +35,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.sim.machine import Machine
-from app.sim.search import Search
+from app.sim.search import KINDS, KINDS_PER_CPU, LANDING, Search
 
 Predicate = Callable[[Machine], bool]
 
@@ -43,6 +45,13 @@ NEVER: Final = "never"
 UNKNOWN: Final = "unknown"
 
 _FLIP: Final = bytes.maketrans(b"\0\1", b"\1\0")
+_PROCESSES: Final = tuple(
+    1 << kind
+    | (1 << (len(KINDS) + kind // KINDS_PER_CPU) if part != LANDING else 0)
+    for kind, part in enumerate(KINDS)
+)
+"""For each kind of move, as bits, the processes that it is part of."""
+
 _NOT_FAIR: Final = -1
 _UNSEEN: Final = -2
 
@@ -212,9 +221,9 @@ class Graph:
         for machine in component:
             possible = 0
             for kind, target in moves_of[machine] or ():
-                possible |= 1 << kind
+                possible |= _PROCESSES[kind]
                 if target in members:
-                    happens |= 1 << kind
+                    happens |= _PROCESSES[kind]
             always_possible &= possible
         return not always_possible & ~happens
 

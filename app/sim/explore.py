@@ -436,7 +436,7 @@ class _Run:
         ]
         number = silent[0] if silent else 0
         path = self._graph.find_gap(number)
-        return self._narrator.tell_gap(path, gaps[number])
+        return self._narrator.tell_gap(path, number)
 
 
 def build_initial(

@@ -24,7 +24,7 @@ from app.sim.listing import (
     find_name_fault,
     parse_listings,
 )
-from app.sim.observables import OBSERVABLES
+from app.sim.observables import OBSERVABLES, list_observables
 from app.sim.outcome import (
     OPERATORS,
     Expression,
@@ -38,7 +38,7 @@ from app.sim.platforms import PLATFORMS
 from app.sim.policies import POLICIES
 from app.sim.registry import CALLS
 from app.sim.rom import NUMBERS
-from app.sim.start import EVENTS, VECTORS, Event, Start
+from app.sim.start import ENTRIES, EVENTS, VECTORS, Event, Start
 from app.sim.start_section import KEYS, PENDING, read_start
 from app.sim.toml_places import ScenarioError, read_toml
 from app.sim.toml_table import Table
@@ -163,7 +163,9 @@ def parse_scenario(text: str, *, slug: str) -> Scenario:
     for listing in code.values():
         labels.update(listing.labels)
     platforms = _read_platforms(top)
-    outcomes = tuple(_read_outcomes(top, data, labels))
+    start = read_start(top.open_table("start", KEYS), labels, code)
+    cpus = 1 + len(start.processors)
+    outcomes = tuple(_read_outcomes(top, data, labels, cpus))
     names = [outcome.name for outcome in outcomes]
     return Scenario(
         slug=slug,
@@ -178,13 +180,13 @@ def parse_scenario(text: str, *, slug: str) -> Scenario:
         code=tuple(code.values()),
         data=data,
         labels=labels,
-        start=read_start(top.open_table("start", KEYS), labels),
+        start=start,
         events=tuple(_read_events(top.open_table("events", EVENTS))),
         outcomes=outcomes,
         platforms=tuple(platforms),
         platform_policies=platforms,
         policies=_read_policies(top),
-        variants=tuple(_read_variants(top, labels, names)),
+        variants=tuple(_read_variants(top, code, labels, names)),
         expect=_read_expectations(top, platforms, names),
     )
 
@@ -226,12 +228,14 @@ def _read_code(
     top: Table, data: tuple[tuple[str, int], ...]
 ) -> dict[str, Listing]:
     top.require("code")
-    table = top.open_table("code", ("kernel", "user", *VECTORS))
+    table = top.open_table("code", (*ENTRIES, *VECTORS))
     sources: dict[str, tuple[str, int]] = {}
     handlers = 0
     for name in table.values:
-        base = {"kernel": KERNEL_BASE, "user": USER_BASE}.get(name)
-        if base is None:
+        base = KERNEL_BASE
+        if name.startswith("user"):
+            base = USER_BASE + ENTRIES[name] * HANDLER_SPACE
+        elif name != "kernel":
             base = HANDLER_BASE + handlers * HANDLER_SPACE
             handlers += 1
         sources[name] = (table.read_text(name, MAXIMUM_TEXT), base)
@@ -277,11 +281,12 @@ def _read_outcomes(
     top: Table,
     data: tuple[tuple[str, int], ...],
     labels: Mapping[str, int],
+    cpus: int,
 ) -> Iterator[Outcome]:
     top.require("outcomes")
     table = top.open_table("outcomes")
     table.limit("outcomes", MAXIMUM_OUTCOMES)
-    values = [*OBSERVABLES, *(name for name, _ in data)]
+    values = [*list_observables(cpus), *(name for name, _ in data)]
     vocabulary = Vocabulary(values, PENDING, labels)
     for name in table.values:
         _require_slug(table, name, "an outcome")
@@ -345,6 +350,7 @@ def _read_platforms(top: Table) -> dict[str, dict[str, str]]:
 
 def _read_variants(
     top: Table,
+    code: Mapping[str, Listing],
     labels: Mapping[str, int],
     outcomes: list[str],
 ) -> Iterator[Variant]:
@@ -359,7 +365,7 @@ def _read_variants(
         if "start" in entry.values:
             table_of_start = entry.open_table("start", KEYS)
             table_of_start.add_defaults(top.open_table("start", KEYS))
-            start = read_start(table_of_start, labels)
+            start = read_start(table_of_start, labels, code)
         events = None
         if "events" in entry.values:
             events = tuple(_read_events(entry.open_table("events", EVENTS)))

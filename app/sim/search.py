@@ -5,7 +5,10 @@ numbered once and what each can do is computed once, so that the search itself
 goes over integers: the state of machine *m* with budget *b* has the key
 ``m * budgets + b``. The order is fixed: steps and deliveries first, then
 arrivals in the order in which the scenario names them; so the first path
-found to a state is a shortest one and always the same.
+found to a state is a shortest one and always the same. Processors take turns
+in any order, instruction by instruction: each move is that of one of them.
+What one stores all see at once; the store buffers of a real processor are not
+modelled, so a question whose answer hangs on them is out of reach.
 
 An edge that leads nowhere, since the RFC is silent or the simulator lacks
 something, ends in a gap: a negative target.
@@ -20,14 +23,17 @@ from app.sim.delivery import deliver_due, get_due
 from app.sim.errors import NotModelled, Unspecified
 from app.sim.machine import CpuId, Machine
 from app.sim.platforms import Platform
-from app.sim.start import Event
+from app.sim.start import MAXIMUM_CPUS, Event
 
 Gap = Unspecified | NotModelled
 P = ParamSpec("P")
 
 STEP: Final = 0
 DELIVERY: Final = 1
-KINDS_PER_CPU: Final = 2
+LANDING: Final = 2
+KINDS_PER_CPU: Final = 3
+"""The kinds of moves of a processor; a landing ends at it."""
+KINDS: Final = (STEP, DELIVERY, LANDING) * MAXIMUM_CPUS
 _CHECK_EVERY: Final = 512
 
 
@@ -176,12 +182,14 @@ class Search:
                     for target in arrivals[event] or self._arrive(
                         machine, event
                     ):
-                        key = target * budgets + left
-                        found = index.setdefault(key, count)
-                        if found == count:
-                            count += 1
-                            keys.append(key)
-                            parents.append(state)
+                        found = target
+                        if target >= 0:
+                            key = target * budgets + left
+                            found = index.setdefault(key, count)
+                            if found == count:
+                                count += 1
+                                keys.append(key)
+                                parents.append(state)
                         targets.append(found)
                         kinds.append(first_event + event)
             self.offsets.append(len(targets))
@@ -228,10 +236,12 @@ class Search:
         """Answer the machines after the arrival of an event."""
         known = self._arrivals[number][place]
         if known is None:
-            after = self.platform.arrive(
-                self.machines[number], self.events[place].name
-            )
-            known = [self._number(machine) for machine in after]
+            machine, event = self.machines[number], self.events[place].name
+            try:
+                after = self.platform.arrive(machine, event)
+                known = [self._number(each) for each in after]
+            except (Unspecified, NotModelled) as gap:
+                known = [self._refuse(gap)]
             self._arrivals[number][place] = known
         return known
 
@@ -240,7 +250,7 @@ class Search:
         machine = self.machines[number]
         moves: list[tuple[int, int]] = []
         for cpu, vcpu in enumerate(machine.vcpus):
-            if vcpu.shutdown or machine.stopped:
+            if vcpu.shutdown or vcpu.startup or machine.stopped:
                 continue
             kind = KINDS_PER_CPU * cpu
             due = get_due(machine, cpu)
@@ -264,5 +274,9 @@ class Search:
         try:
             return self._number(action(*args, **kwargs))
         except (Unspecified, NotModelled) as gap:
-            self.gaps.append(gap)
-            return -len(self.gaps)
+            return self._refuse(gap)
+
+    def _refuse(self, gap: Gap) -> int:
+        """Give a gap its number, which is negative."""
+        self.gaps.append(gap)
+        return -len(self.gaps)

@@ -7,7 +7,11 @@ from typing import Final
 
 from app.sim.delivery import IRQ_BASE, LINES
 from app.sim.entry import settle_privilege
-from app.sim.layout import KERNEL_STACK_TOP, USER_STACK_TOP
+from app.sim.layout import (
+    KERNEL_STACK_TOP,
+    get_kernel_stack_top,
+    get_user_stack_top,
+)
 from app.sim.listing import SLOT, Listing, Register, Statement, Target
 from app.sim.machine import (
     FIXED,
@@ -16,6 +20,7 @@ from app.sim.machine import (
     USER_CPL,
     Board,
     Code,
+    CpuId,
     Gate,
     Host,
     Machine,
@@ -65,14 +70,25 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Names of events, and what happens when one arrives."""
 
+SYSENTER_ESP: Final = 0x175
 DEFAULT_MSRS: Final = (
     (0x1B, 0xFEE0_0900),
     (0x174, KERNEL_CS),
-    (0x175, KERNEL_STACK_TOP),
+    (SYSENTER_ESP, KERNEL_STACK_TOP),
     (0x176, 0),
     (0x17A, 0),
 )
 """IA32_APIC_BASE, the three of SYSENTER, IA32_MCG_STATUS."""
+
+MAXIMUM_CPUS: Final = 4
+ENTRIES: Final[Mapping[str, CpuId]] = MappingProxyType(
+    {
+        f"{mode}{cpu or ''}": cpu
+        for cpu in range(MAXIMUM_CPUS)
+        for mode in ("kernel", "user")
+    }
+)
+"""Names of the listings in which a processor begins."""
 
 FREQUENCY: Final = 1_000_000_000
 _USER_GATES: Final = frozenset({"bp", "of", "int80"})
@@ -96,9 +112,11 @@ class Start:
     the listing ``user`` at CPL 3; ``entry`` is another first instruction
     than that of the listing, or 0. ``pending`` names events that have just
     arrived. ``paravirtual`` says that VMI_Init has already been made;
-    `native` ignores it. ``msrs`` are registers that the
-    processor has beside the default ones; a hypervisor implements the
-    default ones and ``hypervisor_msrs``. ``keys`` are triples of an MSR, a
+    `native` ignores it. ``startup`` is what the processor waits for before
+    it runs (see `startup`); ``processors`` says how the further processors
+    stand, where of each only what belongs to a processor counts. ``msrs``
+    are registers that the processor has beside the default ones; a
+    hypervisor implements the default ones and ``hypervisor_msrs``. ``keys`` are triples of an MSR, a
     register and the value without which a write fails. ``cpuid`` is the raw
     leaves, ``cpuid_clear`` the bits that a hypervisor clears.
     """
@@ -109,6 +127,7 @@ class Start:
     user: bool = False
     entry: int = 0
     halted: bool = False
+    startup: int = 0
     paravirtual: bool = True
     pending: tuple[str, ...] = ()
     nmi_blocked: bool = False
@@ -127,6 +146,7 @@ class Start:
     cycles_per_step: int = 0
     suspend_seconds: int = 10
     steal_cycles: int = 1000
+    processors: tuple["Start", ...] = ()
 
 
 def build_board(
@@ -159,10 +179,16 @@ def build_board(
         words={name: index for index, (name, _) in enumerate(data)},
         cpuid=dict(start.cpuid),
         cpuid_clear=dict(start.cpuid_clear),
-        hypervisor_msrs=frozenset(start.hypervisor_msrs).union(
-            index for index, _ in DEFAULT_MSRS
+        hypervisor_msrs=frozenset(
+            index
+            for each in (start, *start.processors)
+            for index in (*each.hypervisor_msrs, *dict(DEFAULT_MSRS))
         ),
-        keys={index: (name, value) for index, name, value in start.keys},
+        keys={
+            index: (name, value)
+            for each in (start, *start.processors)
+            for index, name, value in each.keys
+        },
         frequency=start.frequency,
         cycles_per_step=start.cycles_per_step,
         suspend_seconds=start.suspend_seconds,
@@ -204,31 +230,42 @@ def build_machine(
 ) -> Machine:
     """Build the machine; events that are pending have yet to arrive."""
     board = build_board(start, code, data, host)
-    entry = "user" if start.user else "kernel"
-    listing = next(each for each in code if each.name == entry)
-    first = start.entry or listing.statements[0].address
+    entries = {
+        each.name: each.statements[0].address
+        for each in code
+        if each.name in ENTRIES
+    }
+    vcpus = []
+    for cpu, each in enumerate((start, *start.processors)):
+        name = f"{'user' if each.user else 'kernel'}{cpu or ''}"
+        entry = each.entry or entries.get(name, 0)
+        vcpus.append(_build_vcpu(each, cpu, entry, host))
     return Machine(
         board=board,
-        vcpus=(_build_vcpu(start, first, host),),
+        vcpus=tuple(vcpus),
         data=tuple(value & 0xFFFF_FFFF for _, value in data),
         real=start.real,
         wallclock=start.wallclock,
     )
 
 
-def _build_vcpu(start: Start, entry: int, host: Host) -> VCpu:
-    """Build the only processor, in the ring where the platform runs it."""
+def _build_vcpu(start: Start, cpu: CpuId, entry: int, host: Host) -> VCpu:
+    """Build a processor, in the ring where the platform runs it."""
+    kernel_stack = get_kernel_stack_top(cpu)
+    msrs = {**dict(DEFAULT_MSRS), SYSENTER_ESP: kernel_stack}
     vcpu = VCpu(
         eip=entry,
-        esp=USER_STACK_TOP if start.user else KERNEL_STACK_TOP,
+        esp=get_user_stack_top(cpu) if start.user else kernel_stack,
+        esp0=kernel_stack,
         flags=(start.flags & ~IF) | FIXED | (IF if start.interrupts else 0),
         halted=int(start.halted),
+        startup=start.startup,
         paravirtual=int(start.paravirtual and host.has_hypervisor),
         nmi_blocked=int(start.nmi_blocked),
         cr4=start.cr4,
         tsc=start.tsc,
         stolen=start.stolen,
-        msrs=tuple(sorted({**dict(DEFAULT_MSRS), **dict(start.msrs)}.items())),
+        msrs=tuple(sorted({**msrs, **dict(start.msrs)}.items())),
         pmcs=start.pmcs,
     ).replace(**dict(start.registers))
     return settle_privilege(vcpu, host, user=start.user)

@@ -1,7 +1,8 @@
 """The section ``[start]`` of a scenario file: set-up of machine and host."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from app.sim.machine import (
@@ -17,8 +18,10 @@ from app.sim.machine import (
     SF,
     TF,
     ZF,
+    CpuId,
 )
-from app.sim.start import EVENTS, FREQUENCY, Start
+from app.sim.start import ENTRIES, EVENTS, FREQUENCY, MAXIMUM_CPUS, Start
+from app.sim.startup import RUNNING, WAIT_FOR_INIT, WAIT_FOR_STARTUP
 from app.sim.toml_places import ScenarioError
 from app.sim.toml_table import LARGEST, Table
 
@@ -37,14 +40,26 @@ FLAGS: Final[Mapping[str, int]] = {
     "id": ID,
 }
 CR4_BITS: Final[Mapping[str, int]] = {"tsd": 0x4, "mce": 0x40, "pce": 0x100}
+STARTUPS: Final = {
+    "running": RUNNING,
+    "wait-for-init": WAIT_FOR_INIT,
+    "wait-for-startup": WAIT_FOR_STARTUP,
+}
 PENDING: Final = tuple(
     name for name in EVENTS if name.startswith(("irq", "nmi", "mce"))
 )
-KEYS: Final = (
+_TABLES: Final = {f"cpu{cpu}": cpu for cpu in range(1, MAXIMUM_CPUS)}
+OF_PROCESSORS: Final = (
     *("at", "mode", "paravirtual", "interrupts", "halted", "nmi_blocked"),
-    *("pending", "registers", "flags", "iopl", "cr4", "msrs", "cpuid"),
-    *("cpuid_clear", "pmcs", "tsc", "real", "stolen", "wallclock"),
-    *("frequency", "cycles_per_step", "suspend_seconds", "steal_cycles"),
+    *("registers", "flags", "iopl", "cr4", "msrs", "pmcs", "tsc", "stolen"),
+)
+"""What each processor may have for itself."""
+
+KEYS: Final = (
+    *OF_PROCESSORS,
+    *("pending", "cpuid", "cpuid_clear", "real", "wallclock", "frequency"),
+    *("cycles_per_step", "suspend_seconds", "steal_cycles"),
+    *_TABLES,
 )
 
 _MAXIMUM_ENTRIES: Final = 64
@@ -53,31 +68,23 @@ _HIGHEST_IOPL: Final = 3
 _INDEX: Final = re.compile(r"0x[0-9a-fA-F]{1,8}|0|[1-9][0-9]{0,9}")
 
 
-def read_start(table: Table, labels: Mapping[str, int]) -> Start:
-    """Read a section; ``labels`` tells where the machine may start."""
-    user = table.read_choice("mode", ("kernel", "user"), "kernel") == "user"
-    entry = table.read_choice("at", labels, "user" if user else "kernel")
-    msrs, hypervisor_msrs, keys = _read_msrs(table.open_table("msrs"))
-    return Start(
-        entry=labels[entry],
-        registers=_read_registers(table.open_table("registers", REGISTERS)),
-        flags=_read_flags(table),
-        interrupts=table.read_switch("interrupts", default=True),
-        user=user,
-        halted=table.read_switch("halted"),
-        paravirtual=table.read_switch("paravirtual", default=True),
+def read_start(
+    table: Table, labels: Mapping[str, int], listings: Collection[str]
+) -> Start:
+    """Read a section; ``labels`` tells where the machine may start.
+
+    There are as many processors as the section or the names of the listings
+    say.
+    """
+    start = _read_processor(table, labels, 0)
+    numbers = {**ENTRIES, **_TABLES}
+    last = max(numbers.get(name, 0) for name in (*listings, *table.values))
+    return replace(
+        start,
         pending=table.read_choices("pending", EVENTS),
-        nmi_blocked=table.read_switch("nmi_blocked"),
-        cr4=sum(CR4_BITS[bit] for bit in table.read_choices("cr4", CR4_BITS)),
-        msrs=msrs,
-        hypervisor_msrs=hypervisor_msrs,
-        keys=keys,
         cpuid=tuple(_read_leaves(table.open_table("cpuid"))),
         cpuid_clear=tuple(_read_leaves(table.open_table("cpuid_clear"))),
-        pmcs=_read_counters(table),
-        tsc=table.read_long("tsc"),
         real=table.read_long("real"),
-        stolen=table.read_long("stolen"),
         wallclock=table.read_long("wallclock"),
         frequency=table.read_number("frequency", 1, LARGEST, FREQUENCY),
         cycles_per_step=table.read_number("cycles_per_step", 0, LARGEST),
@@ -85,6 +92,51 @@ def read_start(table: Table, labels: Mapping[str, int]) -> Start:
             "suspend_seconds", 0, _MAXIMUM_SECONDS, 10
         ),
         steal_cycles=table.read_number("steal_cycles", 0, LARGEST, 1000),
+        processors=tuple(
+            _read_other(table, labels, cpu) for cpu in range(1, last + 1)
+        ),
+    )
+
+
+def _read_other(table: Table, labels: Mapping[str, int], cpu: CpuId) -> Start:
+    """Read a further processor; what it lacks is that of the first."""
+    own = table.open_table(f"cpu{cpu}", (*OF_PROCESSORS, "startup"))
+    shared = {
+        key: value
+        for key, value in table.values.items()
+        if key in OF_PROCESSORS and key != "at"
+    }
+    own.values = {**shared, **own.values}
+    return _read_processor(own, labels, cpu)
+
+
+def _read_processor(
+    table: Table, labels: Mapping[str, int], cpu: CpuId
+) -> Start:
+    """Read what belongs to one processor."""
+    user = table.read_choice("mode", ("kernel", "user"), "kernel") == "user"
+    startup = STARTUPS[table.read_choice("startup", STARTUPS, "running")]
+    entry = f"{'user' if user else 'kernel'}{cpu or ''}"
+    if "at" in table.values or (entry not in labels and startup == RUNNING):
+        entry = table.read_choice("at", labels, entry)
+    msrs, hypervisor_msrs, keys = _read_msrs(table.open_table("msrs"))
+    return Start(
+        entry=labels.get(entry, 0),
+        registers=_read_registers(table.open_table("registers", REGISTERS)),
+        flags=_read_flags(table),
+        interrupts=table.read_switch("interrupts", default=True),
+        user=user,
+        halted=table.read_switch("halted"),
+        startup=startup,
+        paravirtual=table.read_switch("paravirtual", default=True),
+        nmi_blocked=table.read_switch("nmi_blocked"),
+        cr4=sum(CR4_BITS[bit] for bit in table.read_choices("cr4", CR4_BITS)),
+        msrs=msrs,
+        hypervisor_msrs=hypervisor_msrs,
+        keys=keys,
+        pmcs=_read_counters(table),
+        tsc=table.read_long("tsc"),
+        stolen=table.read_long("stolen"),
     )
 
 

@@ -6,6 +6,7 @@ from itertools import pairwise, starmap
 from typing import Final
 
 from app.sim import platforms
+from app.sim.arrivals import BOOT
 from app.sim.delivery import IRQ_BASE, get_due
 from app.sim.errors import GuestFault, NotModelled, Unspecified
 from app.sim.instructions import system
@@ -95,20 +96,29 @@ class Narrator:
         )
 
     def tell_gap(
-        self, path: tuple[int, ...], gap: Unspecified | NotModelled
+        self, path: tuple[int, ...], number: int
     ) -> tuple[WitnessStep, ...]:
         """Tell a path that ends in a gap, with the step that ends there."""
-        machine = self._search.get_machine(path[-1])
-        at, text, line, clause = self._describe(machine, 0)
+        search = self._search
+        machine = search.get_machine(path[-1])
+        gap = search.gaps[number]
+        kind = search.kinds[search.targets.index(-1 - number)]
+        arrives = kind >= search.first_event
+        cpu = BOOT if arrives else kind // KINDS_PER_CPU
+        at, text, line, clause = self._describe(machine, cpu)
+        if arrives:
+            event = search.events[kind - search.first_event].name
+            text, line = _tell_arrival(event), None
+            clause = self._get_arrival_clause(event)
         if isinstance(gap, Unspecified):
             clause = gap.section
         last = WitnessStep(
-            cpu=0,
+            cpu=cpu,
             at=at,
             text=text,
             clause=clause,
-            kind="step",
-            lane=self._get_lane(machine, 0),
+            kind="arrival" if arrives else "step",
+            lane="hardware" if arrives else self._get_lane(machine, cpu),
             way="",
             line=line,
             changes={},

@@ -21,8 +21,13 @@ from app.sim.start import Event
 from tests.sim.guest import build
 
 MACHINES = 4
-EVENT = 2
-"""The kind of an arrival, after step and delivery of the only processor."""
+EVENT = 6
+"""The kind of an arrival, after those of two processors."""
+PROCESSES = tuple(
+    frozenset(kinds)
+    for kinds in ((0,), (1,), (2,), (3,), (4,), (5,), (0, 1), (3, 4))
+)
+"""Steps, deliveries, landings; and steps and deliveries together."""
 
 Edges = dict[int, list[tuple[int, int]]]
 
@@ -42,7 +47,7 @@ class Case(NamedTuple):
     graph: Graph
     edges: Edges
     marked: frozenset[int]
-    fair: tuple[int, ...]
+    fair: tuple[frozenset[int], ...]
     has_gap: bool
 
 
@@ -50,7 +55,7 @@ class Case(NamedTuple):
 def cases(draw: st.DrawFn) -> Case:
     """Draw machines, and search them."""
     number = st.integers(0, MACHINES - 1)
-    move = st.tuples(st.integers(0, 1), st.integers(-1, MACHINES - 1))
+    move = st.tuples(st.integers(0, EVENT - 1), st.integers(-1, MACHINES - 1))
     each = range(MACHINES)
     return _search(
         Drawn(
@@ -65,6 +70,7 @@ def cases(draw: st.DrawFn) -> Case:
 def _search(drawn: Drawn) -> Case:
     """Let a search go over machines whose moves are known beforehand."""
     machine = build()
+    machine = machine.replace(vcpus=machine.vcpus * 2)
     host = machine.board.host
     assert isinstance(host, Platform)
     search = Search(host, [machine], (drawn.event,))
@@ -89,7 +95,7 @@ def _search(drawn: Drawn) -> Case:
         marked=frozenset(
             s for s, number in enumerate(numbers) if number in drawn.marked
         ),
-        fair=(0, 1, EVENT) if drawn.event.must else (0, 1),
+        fair=PROCESSES + (frozenset({EVENT}),) * drawn.event.must,
         has_gap=has_gap,
     )
 
@@ -128,16 +134,16 @@ def _list_ends(case: Case) -> list[set[int]]:
 
 
 def _is_fair(case: Case, members: set[int]) -> bool:
-    """Whether each kind is impossible somewhere or happens inside."""
+    """Whether each process is impossible somewhere or happens inside."""
     graph = case.edges
     return all(
-        any(kind not in {k for k, _ in graph[state]} for state in members)
+        any(not kinds & {k for k, _ in graph[state]} for state in members)
         or any(
-            k == kind and target in members
+            k in kinds and target in members
             for state in members
             for k, target in graph[state]
         )
-        for kind in case.fair
+        for kinds in case.fair
     )
 
 
