@@ -65,6 +65,12 @@ class Settings(BaseSettings):
         le=300,
         description="the longest that one exploration may take",
     )
+    run_megabytes: int = Field(
+        default=1024,
+        ge=256,
+        le=65536,
+        description="the most memory of one of these processes",
+    )
     page_cache: int = Field(
         default=2000,
         ge=0,

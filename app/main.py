@@ -42,7 +42,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.database = Database(settings.get_database_url())
     app.state.passwords = Passwords()
     app.state.explorer = Explorer(
-        workers=settings.run_workers, seconds=settings.run_seconds
+        workers=settings.run_workers,
+        seconds=settings.run_seconds,
+        megabytes=settings.run_megabytes,
     )
     add_error_handlers(app)
     for router in ROUTERS:

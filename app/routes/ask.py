@@ -14,7 +14,7 @@ from app.identity import find_cookie_holder
 from app.pages import Page, ShellDep, get_shell, render
 from app.routes.runs import ExplorerDep, ScenarioText
 from app.services import runs, scenarios
-from app.services.explorer import Question
+from app.services.asking import Question
 
 router = APIRouter(include_in_schema=False)
 

@@ -11,7 +11,7 @@ from app.forms import Line, Slug
 from app.models import Answer
 from app.routes.runs import ExplorerDep, ScenarioText
 from app.services import runs, scenarios
-from app.services.explorer import Question
+from app.services.asking import Question
 from app.sim import Limits
 
 api = APIRouter(prefix="/api", tags=["runs"])

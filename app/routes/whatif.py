@@ -25,7 +25,7 @@ from app.routes.runs import (
     get_explorer,
 )
 from app.services import run_views, runs, scenarios
-from app.services.explorer import Question, require_asked
+from app.services.asking import Question, compute_run_id, require_asked
 from app.services.markdown import render_markdown
 from app.services.run_views import Place, RunView
 from app.services.runs import RunRecord
@@ -163,7 +163,7 @@ def _find_run(
     if policies:
         asked = Question(question.slug, question.text, policies=policies)
         require_asked(asked)
-        run_id = runs.compute_run_id(get_explorer(request).bound(asked))
+        run_id = compute_run_id(get_explorer(request).bound(asked))
     return runs.find_run(session, run_id) if run_id else None
 
 

@@ -1,34 +1,48 @@
 """Exploring: questions go to worker processes, bounded in every way.
 
 Nothing here knows the database. A stranger's text is parsed and explored in
-a worker, never in the process that answers requests.
+a worker, never in the process that answers requests. A question on its way
+is a `Job`, found by the id that its run will have; who asks the same joins
+it.
 """
 
-import json
 import math
-import multiprocessing
-import os
-import signal
-import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from types import FrameType
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Executor, Future
+from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
-from app.errors import BusyError, Fault, InvalidError
-from app.sim import (
-    PLATFORMS,
-    POLICIES,
-    Limits,
-    Report,
-    ScenarioError,
-    explore,
-    parse_scenario,
+import structlog
+
+from app.errors import (
+    BusyError,
+    ConflictError,
+    Fault,
+    ForbiddenError,
+    ReviewError,
+    ThrottleError,
 )
+from app.services.asking import (
+    CHECK_SECONDS,
+    GRACE,
+    Question,
+    answer,
+    build_late_refusal,
+    check,
+    compute_run_id,
+    require_asked,
+)
+from app.services.workers import (
+    LateWorkerError,
+    LostWorkerError,
+    StoppedError,
+    Task,
+    WorkerPool,
+)
+from app.sim import Progress, Report
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,28 +50,19 @@ R = TypeVar("R")
 QUEUE = 8
 """How many questions may wait for a worker."""
 
-GRACE = 5.0
-"""Seconds beyond the search's own limit: parsing, answers, witnesses."""
+CLIENT_JOBS = 6
+"""How many questions of one client may be on their way."""
 
-MAXIMUM_REPORT = 2 * 1024**2
-"""Bytes of a report; witnesses of a huge search may be that long."""
+KEPT_JOBS = 100
+"""Of how many questions that failed the reason is kept."""
 
-WORKER_BYTES = 2 * 1024**3
-TASKS_OF_A_WORKER = 500
+MARGIN = 5.0
+"""Seconds after which a worker is killed that did not end by itself."""
 
+CHECKS = 16
+"""How many texts may wait to be read."""
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A scenario's text and what is asked of it; plain data, picklable.
-
-    `platforms` None means those that the scenario names.
-    """
-
-    slug: str
-    text: str
-    platforms: tuple[str, ...] | None = None
-    policies: Mapping[str, str] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
+logger = structlog.get_logger()
 
 
 class InlineExecutor(Executor):
@@ -75,19 +80,92 @@ class InlineExecutor(Executor):
         return future
 
 
-def start_pool(workers: int) -> Executor:
-    """Return a pool of fresh processes, none of which is started yet."""
-    return ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_set_up_worker,
-        max_tasks_per_child=TASKS_OF_A_WORKER,
-    )
-
-
 def start_inline(_workers: int) -> Executor:
     """Return an executor without processes, for a command's own use."""
     return InlineExecutor()
+
+
+class Job:
+    """A question on its way to a report.
+
+    Parameters
+    ----------
+    question
+        What is asked, bounded.
+    keep
+        Called with the report before the job is over.
+    """
+
+    def __init__(
+        self, question: Question, keep: Callable[[Report], object]
+    ) -> None:
+        self.run_id = compute_run_id(question)
+        self.question = question
+        self.clients: set[str] = set()
+        self.begun = time.monotonic()
+        self.report: Report | None = None
+        self.error: Exception | None = None
+        self.future: Future[Report] | None = None
+        self._keep = keep
+        self._over = threading.Event()
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether there is a report, or never will be one."""
+        return self._over.is_set()
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether a worker has it, or it waits for one."""
+        return self.future is not None and self.future.running()
+
+    @property
+    def progress(self) -> Progress | None:
+        """Return how far the search is, if its worker has told."""
+        future = self.future
+        told = future.told if isinstance(future, Task) else None
+        return told if isinstance(told, Progress) else None
+
+    @property
+    def seconds(self) -> float:
+        """Return how long it has been on its way."""
+        return time.monotonic() - self.begun
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until it is over, or so long; raise what ended it badly."""
+        is_over = self._over.wait(seconds)
+        if self.error is not None:
+            raise self.error
+        return is_over
+
+    def stop(self) -> None:
+        """Give it up."""
+        if isinstance(self.future, Task):
+            self.future.stop()
+        elif self.future is not None:
+            self.future.cancel()
+
+    def finish(self, future: Future[Report]) -> None:
+        """Take what the worker made of it, and keep the report."""
+        try:
+            report = future.result()
+            self._keep(report)
+        except (CancelledError, StoppedError):
+            self.error = ConflictError("the run was cancelled")
+        except LostWorkerError:
+            self.error = BusyError(
+                "the process that explored this broke off; ask again",
+                retry_after=1,
+            )
+        except LateWorkerError:
+            self.error = build_late_refusal(self.question.limits.seconds)
+        except Exception as error:
+            if not isinstance(error, ReviewError):
+                logger.exception("run_failed", run=self.run_id)
+            self.error = error
+        else:
+            self.report = report
+        self._over.set()
 
 
 class Explorer:
@@ -99,9 +177,11 @@ class Explorer:
         How many questions are explored at a time; `QUEUE` more may wait.
     seconds
         The longest that one search may take, whatever is asked for.
+    megabytes
+        The most memory of a worker.
     start
-        Makes the executor when the first question comes, and again after
-        it broke.
+        Makes the executors when the first question comes; processes of our
+        own, if it is None.
     """
 
     def __init__(
@@ -109,33 +189,115 @@ class Explorer:
         *,
         workers: int,
         seconds: float,
-        start: Callable[[int], Executor] = start_pool,
+        megabytes: int = 1024,
+        start: Callable[[int], Executor] | None = None,
     ) -> None:
         self.workers = workers
         self.seconds = seconds
+        self.megabytes = megabytes
         self._start = start
-        self._slots = threading.BoundedSemaphore(workers + QUEUE)
+        self._waiting = threading.BoundedSemaphore(workers + QUEUE)
+        self._checks = threading.BoundedSemaphore(CHECKS)
         self._lock = threading.Lock()
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._executor: Executor | None = None
+        self._checker: Executor | None = None
 
-    def explore(self, question: Question) -> Report:
-        """Explore and return the report.
+    def begin(
+        self,
+        question: Question,
+        *,
+        client: str | None = None,
+        keep: Callable[[Report], object] = lambda _: None,
+    ) -> Job:
+        """Let a question be explored; who asks the same joins in.
 
         Raises
         ------
         InvalidError
-            If the text is refused, or is more than a worker can do.
-        BusyError
-            If too many questions wait already, or the workers broke.
+            If it names a platform or a policy that does not exist.
+        BusyError, ThrottleError
+            If too many questions wait already, or too many of this client.
         """
         require_asked(question)
-        question = self.bound(question)
-        with self._take_slot():
-            try:
-                return self._submit(question).result()
-            except BrokenProcessPool:
-                # another question may have broken the pool: once more
-                return self._retry(question)
+        job = Job(self.bound(question), keep)
+        with self._lock:
+            known = self._jobs.get(job.run_id)
+            if known is not None and not known.is_over:
+                known.clients.update({client} - {None})  # type: ignore[arg-type]
+                return known
+            self._require_room(client)
+            job.clients.update({client} - {None})  # type: ignore[arg-type]
+            self._jobs[job.run_id] = job
+        try:
+            job.future = self.submit(answer, job.question)
+        except RuntimeError:
+            # the program ends
+            job.future = Future()
+            job.future.set_exception(StoppedError())
+        job.future.add_done_callback(lambda future: self._end(job, future))
+        return job
+
+    def submit(
+        self, action: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> Future[R]:
+        """Let a worker do something else than exploring one question."""
+        return self._get_executor().submit(action, *args, **kwargs)
+
+    def explore(self, question: Question) -> Report:
+        """Explore and return the report; raises as `begin` and `answer`."""
+        job = self.begin(question)
+        self.wait(job)
+        assert job.report is not None  # noqa: S101 - else it has raised
+        return job.report
+
+    def wait(self, job: Job, seconds: float | None = None) -> bool:
+        """Wait for a job, unless too many wait already."""
+        if not self._waiting.acquire(blocking=False):
+            raise self._refuse("too many wait for their answers")
+        try:
+            return job.wait(seconds)
+        finally:
+            self._waiting.release()
+
+    def find(self, run_id: str) -> Job | None:
+        """Return the job that a run comes from, unless it was stored."""
+        with self._lock:
+            return self._jobs.get(run_id)
+
+    def stop(self, run_id: str, client: str) -> None:
+        """Give a question up for a client; it ends if nobody else asks it.
+
+        Raises
+        ------
+        ForbiddenError
+            If others asked it, and this client did not.
+        """
+        job = self.find(run_id)
+        if job is None or job.is_over:
+            return
+        with self._lock:
+            if client not in job.clients:
+                raise ForbiddenError("somebody else waits for this run")
+            job.clients.discard(client)
+            is_wanted = bool(job.clients)
+        if not is_wanted:
+            job.stop()
+
+    def check(self, text: str) -> tuple[Fault, ...]:
+        """Return what is wrong with a scenario's text, read by a worker."""
+        if not self._checks.acquire(blocking=False):
+            raise BusyError("too many texts are read", retry_after=1)
+        try:
+            with self._lock:
+                if self._checker is None:
+                    self._checker = self._make_pool(1, CHECK_SECONDS)
+                checker = self._checker
+            return checker.submit(check, text).result()
+        except (LateWorkerError, LostWorkerError):
+            return (Fault("/scenario_text", "this takes too long to be read"),)
+        finally:
+            self._checks.release()
 
     def bound(self, question: Question) -> Question:
         """Return the question as it will be asked: with our own seconds."""
@@ -147,161 +309,43 @@ class Explorer:
     def close(self) -> None:
         """Let the workers go; what is being explored is given up."""
         with self._lock:
-            executor, self._executor = self._executor, None
-        if executor is not None:
-            executor.shutdown(wait=True, cancel_futures=True)
+            executors = (self._executor, self._checker)
+            self._executor = self._checker = None
+        for executor in executors:
+            if executor is not None:
+                executor.shutdown(wait=True, cancel_futures=True)
 
-    @contextmanager
-    def _take_slot(self) -> Iterator[None]:
-        if not self._slots.acquire(blocking=False):
+    def _get_executor(self) -> Executor:
+        with self._lock:
+            if self._executor is None:
+                seconds = self.seconds + GRACE + MARGIN
+                self._executor = self._make_pool(self.workers, seconds)
+            return self._executor
+
+    def _make_pool(self, workers: int, seconds: float) -> Executor:
+        if self._start is not None:
+            return self._start(workers)
+        return WorkerPool(workers, seconds=seconds, megabytes=self.megabytes)
+
+    def _require_room(self, client: str | None) -> None:
+        jobs = [job for job in self._jobs.values() if not job.is_over]
+        if len(jobs) >= self.workers + QUEUE:
             raise self._refuse("all workers are taken and the queue is full")
-        try:
-            yield
-        finally:
-            self._slots.release()
+        own = sum(client in job.clients for job in jobs)
+        if client is not None and own >= CLIENT_JOBS:
+            raise ThrottleError(
+                f"{own} questions of yours are on their way; wait for one",
+                retry_after=math.ceil(self.seconds),
+            )
 
     def _refuse(self, message: str) -> BusyError:
         return BusyError(message, retry_after=math.ceil(self.seconds))
 
-    def _retry(self, question: Question) -> Report:
-        try:
-            return self._submit(question).result()
-        except BrokenProcessPool:
-            raise self._refuse("a worker broke off; ask again") from None
-
-    def _submit(self, question: Question) -> Future[Report]:
+    def _end(self, job: Job, future: Future[Report]) -> None:
+        job.finish(future)
         with self._lock:
-            if self._executor is None:
-                self._executor = self._start(self.workers)
-            try:
-                return self._executor.submit(answer, question)
-            except BrokenProcessPool:
-                self._executor.shutdown(wait=False)
-                self._executor = self._start(self.workers)
-                return self._executor.submit(answer, question)
-
-
-def require_asked(question: Question) -> None:
-    """Raise InvalidError for platforms and policies that do not exist."""
-    faults = [
-        Fault(
-            f"/platforms/{place}",
-            f"there is no platform {name!r}",
-            expected=", ".join(PLATFORMS),
-        )
-        for place, name in enumerate(question.platforms or ())
-        if name not in PLATFORMS
-    ]
-    if question.platforms == ():
-        faults.append(Fault("/platforms", "expected at least one"))
-    for name, value in question.policies.items():
-        known = POLICIES[name].values if name in POLICIES else tuple(POLICIES)
-        wanted = value if name in POLICIES else name
-        if wanted not in known:
-            faults.append(
-                Fault(
-                    "/policies"
-                    if name not in POLICIES
-                    else f"/policies/{name}",
-                    f"{wanted[:80]!r} is not one of them",
-                    expected=", ".join(known),
-                )
-            )
-    if faults:
-        raise InvalidError("the question cannot be asked like this", *faults)
-
-
-def answer(question: Question) -> Report:
-    """Parse and explore a question, in bounded time; refuse huge reports."""
-    seconds = question.limits.seconds
-    try:
-        with _limit_time(seconds + GRACE):
-            report = explore(
-                parse_scenario(question.text, slug=question.slug),
-                platforms=question.platforms,
-                policies=question.policies,
-                limits=question.limits,
-            )
-            size = len(json.dumps(report.to_dict()))
-    except ScenarioError as error:
-        raise build_refusal(error) from None
-    except _OutOfTimeError:
-        raise InvalidError(
-            f"nothing was found within {seconds + GRACE:g} seconds",
-            Fault("/limits/seconds", "the question is too large"),
-        ) from None
-    except (MemoryError, RecursionError):
-        raise InvalidError(
-            "the question needs more memory than a worker has",
-            Fault("/limits/states", "ask for fewer states"),
-        ) from None
-    if size > MAXIMUM_REPORT:
-        raise InvalidError(
-            f"the report would have {size} bytes, {MAXIMUM_REPORT} at most",
-            Fault("/limits/states", "ask for fewer states or outcomes"),
-        )
-    return report
-
-
-class RefusedScenarioError(InvalidError):
-    """Raised when a text is no scenario; its one fault has the place."""
-
-
-def build_refusal(error: ScenarioError) -> RefusedScenarioError:
-    """Say of a refused scenario what is wrong, where, and what would do."""
-    return RefusedScenarioError(
-        str(error),
-        Fault(
-            "/scenario_text",
-            error.message,
-            line=error.line,
-            column=error.column,
-            expected=error.expected,
-        ),
-    )
-
-
-class _OutOfTimeError(Exception):
-    """Raised in a worker when its time is over."""
-
-
-def _give_up(_number: int, _frame: FrameType | None) -> None:
-    raise _OutOfTimeError
-
-
-@contextmanager
-def _limit_time(seconds: float) -> Iterator[None]:
-    # signals reach the main thread alone, where a worker does its work
-    if (
-        sys.platform == "win32"
-        or threading.current_thread() is not threading.main_thread()
-    ):
-        yield
-        return
-    before = signal.signal(signal.SIGALRM, _give_up)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def _set_up_worker() -> None:
-    # Ctrl-C is for the server, which then lets its workers go
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow_parent, daemon=True).start()
-    if sys.platform != "win32":
-        import resource  # noqa: PLC0415 - POSIX has it, Windows does not
-
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        soft = WORKER_BYTES if hard < 0 else min(WORKER_BYTES, hard)
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-def _follow_parent() -> None:
-    # a server that was killed leaves no workers behind
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+            if job.error is None:
+                del self._jobs[job.run_id]
+            over = [key for key, one in self._jobs.items() if one.is_over]
+            for key in over[: max(0, len(over) - KEPT_JOBS)]:
+                del self._jobs[key]

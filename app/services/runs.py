@@ -18,11 +18,15 @@ from sqlmodel import col
 from app.db import Database
 from app.errors import NotFoundError
 from app.models import Evidence, Run, Scenario
-from app.services.explorer import Explorer, Question, require_asked
-from app.sim import Report, compute_report_id
-
-POSTED = "posted"
-"""The slug of a scenario that somebody sent and that is on no list."""
+from app.services import entries
+from app.services.asking import (
+    POSTED,
+    Question,
+    compute_run_id,
+    require_asked,
+)
+from app.services.explorer import Explorer, Job
+from app.sim import Report
 
 KEPT_RUNS = 200
 """How many runs are kept to which no scenario and no evidence refers."""
@@ -45,6 +49,18 @@ class Answered(NamedTuple):
     id: str
     created: bool
     report: Mapping[str, Any]
+
+
+class Begun(NamedTuple):
+    """A run that was asked for.
+
+    `job` is None if there is nothing to wait for; `created` tells whether
+    nobody had asked it before.
+    """
+
+    id: str
+    job: Job | None
+    created: bool
 
 
 class RunRecord(NamedTuple):
@@ -149,30 +165,90 @@ def find_slug(session: Session, text: str) -> str:
     return slug or POSTED
 
 
-def run_question(
-    database: Database, explorer: Explorer, question: Question
-) -> Answered:
-    """Answer a question; nothing is locked while it is explored.
+def begin_run(
+    database: Database,
+    explorer: Explorer,
+    question: Question,
+    client: str | None = None,
+) -> Begun:
+    """Let a question be answered, unless it is; the run will be stored.
 
     What is stored already is not explored again, unless the clock ended it.
     """
     question = explorer.bound(question)
     require_asked(question)
+    run_id = compute_run_id(question)
     with database.read() as session:
-        stored = find_run(session, compute_run_id(question))
+        stored = find_run(session, run_id)
     if stored is not None and not has_time_limit(stored.report):
-        return Answered(stored.id, created=False, report=stored.report)
-    report = explorer.explore(question)
-    with database.write() as session:
-        run = store_report(session, report, question.text)
-    return Answered(run.id, created=run.created, report=report.to_dict())
+        return Begun(run_id, None, created=False)
+
+    def keep(report: Report) -> None:
+        with database.write() as session:
+            store_report(session, report, question.text)
+            _adopt(session, explorer, report, question.text)
+
+    job = explorer.begin(question, client=client, keep=keep)
+    return Begun(run_id, job, created=stored is None)
 
 
-def compute_run_id(question: Question) -> str:
-    """Return the id that the run of a question has."""
-    return compute_report_id(
-        question.text,
-        platforms=question.platforms,
-        policies=question.policies,
-        limits=question.limits,
+def run_question(
+    database: Database,
+    explorer: Explorer,
+    question: Question,
+    client: str | None = None,
+) -> Answered:
+    """Answer a question; nothing is locked while it is explored."""
+    begun = begin_run(database, explorer, question, client)
+    if begun.job is None:
+        with database.read() as session:
+            report = read_run(session, begun.id).report
+        return Answered(begun.id, created=False, report=report)
+    explorer.wait(begun.job)
+    assert begun.job.report is not None  # noqa: S101 - else it has raised
+    return Answered(
+        begun.id, created=begun.created, report=begun.job.report.to_dict()
+    )
+
+
+def _adopt(
+    session: Session, explorer: Explorer, report: Report, text: str
+) -> None:
+    """Give the run to the scenario that was saved before it was answered."""
+    plain = explorer.bound(Question(report.scenario, text))
+    if compute_run_id(plain) != report.id:
+        return
+    waiting = session.execute(
+        select(col(Scenario.id), col(Scenario.slug)).where(
+            col(Scenario.text) == text, col(Scenario.run_id).is_(None)
+        )
+    ).all()
+    for id_, slug in waiting:
+        give_run(session, id_, slug, report.id, report.model)
+
+
+def give_run(
+    session: Session,
+    scenario_id: int | None,
+    slug: str,
+    run_id: str,
+    model: str,
+) -> None:
+    """Make a stored run the last one of a scenario, and log it."""
+    session.execute(
+        update(Scenario)
+        .where(col(Scenario.id) == scenario_id)
+        .values(run_id=run_id)
+    )
+    session.execute(
+        update(Run)
+        .where(col(Run.id) == run_id, col(Run.scenario_slug).is_(None))
+        .values(scenario_slug=slug)
+    )
+    entries.append_entry(
+        session,
+        "program",
+        "scenario.explored",
+        f"scenario:{slug}",
+        {"run": run_id, "model": model},
     )

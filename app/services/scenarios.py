@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, or_, select, update
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
@@ -13,10 +13,11 @@ from app.db import Database
 from app.errors import InvalidError, NotFoundError
 from app.models import Call, Run, Scenario, ScenarioCall, Severity, Thread
 from app.models import ThreadState as State
-from app.services import entries, evidence, runs
-from app.services.explorer import Explorer, Question
+from app.services import evidence, runs
+from app.services.asking import Question
+from app.services.explorer import Explorer
 from app.services.verdicts import Line, build_lines, read_scenario
-from app.sim import MODEL, PLATFORMS, Report
+from app.sim import MODEL, PLATFORMS
 from app.sim import Scenario as ParsedScenario
 
 _SLUG = re.compile(r"[A-Za-z0-9._-]{1,120}")
@@ -200,24 +201,7 @@ def refresh_runs(database: Database, explorer: Explorer) -> list[str]:
     ]
     with database.write() as session:
         for id_, text, report in reports:
-            _replace_run(session, id_, report, text)
+            run = runs.store_report(session, report, text)
+            runs.give_run(session, id_, report.scenario, run.id, report.model)
         evidence.mark_stale(session)
     return [slug for _, slug, _ in outdated]
-
-
-def _replace_run(
-    session: Session, scenario_id: int | None, report: Report, text: str
-) -> None:
-    run = runs.store_report(session, report, text)
-    session.execute(
-        update(Scenario)
-        .where(col(Scenario.id) == scenario_id)
-        .values(run_id=run.id)
-    )
-    entries.append_entry(
-        session,
-        "program",
-        "scenario.explored",
-        f"scenario:{report.scenario}",
-        {"run": run.id, "model": report.model},
-    )

@@ -11,8 +11,14 @@ from app.db import Database
 from app.errors import NotFoundError
 from app.models import Answer, Entry, Evidence, EvidenceState, Run, Scenario
 from app.services import evidence, runs, scenarios
+from app.services.asking import (
+    POSTED,
+    Question,
+    answer,
+    compute_run_id,
+)
 from app.services.evidence import Claim
-from app.services.explorer import Explorer, Question, answer, start_inline
+from app.services.explorer import Explorer, start_inline
 from app.sim import Limits, Report
 from tests import factories
 
@@ -24,7 +30,7 @@ OUTCOME = '[outcomes]\nsleeps = { when = "end", is = "halted" }\n'
 def ask(number: int) -> tuple[Report, str]:
     """Return the report of one of many small questions."""
     text = LINE.format(number) + OUTCOME
-    return answer(Question(runs.POSTED, text)), text
+    return answer(Question(POSTED, text)), text
 
 
 @pytest.fixture
@@ -99,7 +105,7 @@ def test_a_question_is_explored_once(
     with database.read() as session:
         text = scenarios.read_question(session, SLUG).text
         assert runs.find_slug(session, text) == SLUG
-        assert runs.find_slug(session, text + "\n") == runs.POSTED
+        assert runs.find_slug(session, text + "\n") == POSTED
     question = Question(SLUG, text, ("software",), {"nmi": "delivered"})
     first = runs.run_question(database, inline, question)
     assert first.created
@@ -110,7 +116,7 @@ def test_a_question_is_explored_once(
     idle = Explorer(workers=1, seconds=10, start=refuse)  # type: ignore[arg-type]
     again = runs.run_question(database, idle, question)
     assert (again.created, again.report) == (False, first.report)
-    assert first.id != runs.compute_run_id(
+    assert first.id != compute_run_id(
         replace(question, limits=Limits(states=5))
     )
 
