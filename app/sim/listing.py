@@ -1,9 +1,9 @@
 """Listings of guest code: their parsed form, and the parser.
 
-Guest code is the part of GNU as's Intel syntax (``-msyntax=intel
--mnaked-reg``) that the simulator executes: labels, instructions, ``#`` before
-a comment, one instruction a line, no directives. The tests assemble the same
-text.
+Guest code is the part of GNU as's Intel syntax (``.intel_syntax noprefix``)
+that the simulator executes: labels, instructions, ``#`` before a comment, one
+instruction a line, and the directives of a compiler's output (see
+`directives`). The tests assemble the same text.
 
 Each statement has a slot of 16 bytes of its own, which is more than the
 longest x86 instruction has, so that an address names a statement and the
@@ -14,18 +14,30 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
-from app.sim.forms import ALIASES, FORMS, LOCKABLE, describe
+from app.sim.directives import DIRECTIVES, Sections
+from app.sim.fitting import Misfit, fit
+from app.sim.forms import (
+    ALIASES,
+    FORMS,
+    LOCKABLE,
+    REPEATABLE,
+    REPEATS,
+    SEARCHES,
+    SHIFTS,
+    SHORT,
+    describe,
+)
+from app.sim.layout import LISTING_DATA_BASE, USER_DATA_BASE
 from app.sim.operands import (
     REGISTERS,
+    FarTarget,
     Immediate,
     Memory,
-    Misfit,
     Operand,
     Register,
     Scope,
     Target,
     Words,
-    fit,
     read_operand,
     refuse,
     suggest,
@@ -35,6 +47,7 @@ from app.sim.tokens import ListingError, Place, Token, strip_comment, tokenize
 __all__ = [
     "MAXIMUM_STATEMENTS",
     "SLOT",
+    "FarTarget",
     "Immediate",
     "Listing",
     "ListingError",
@@ -46,12 +59,13 @@ __all__ = [
     "Target",
     "find_name_fault",
     "parse_listings",
+    "parse_statement",
 ]
 
 SLOT = 16
 """Bytes from one statement to the next."""
 
-MAXIMUM_STATEMENTS = 400
+MAXIMUM_STATEMENTS = 2000
 """How many instructions all listings of a question may have together."""
 
 _MAXIMUM_NAME = 64
@@ -60,13 +74,15 @@ _OPERATORS = frozenset(
     {
         *("and", "or", "not", "xor", "shl", "shr", "mod", "eq", "ne", "lt"),
         *("le", "gt", "ge", "flat", "offset", "ptr", "byte", "word", "dword"),
+        *("fword", "qword"),
     }
 )
 _OTHER_REGISTERS = re.compile(
     r"st|(mm|xmm|ymm|zmm|tmm|k|cr|dr|db|tr|bnd|r)[0-9]+[bwd]?"
-    r"|[er]?(ip|iz|ax|bx|cx|dx|si|di|sp|bp)|[a-d][lh]",
+    r"|[er]?(ip|iz|ax|bx|cx|dx|si|di|bp|sp)|[a-d][lh]",
     re.IGNORECASE,
 )
+_LOCAL = ".L"
 
 
 class Statement(NamedTuple):
@@ -88,11 +104,18 @@ class Statement(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """The statements of one listing, and where its labels are."""
+    """The statements of one listing, and where its labels are.
+
+    ``content`` is what its data sections hold, from the address ``base`` on;
+    ``places`` tells the labels in there, each with its address.
+    """
 
     name: str
     statements: tuple[Statement, ...]
     labels: Mapping[str, int]
+    base: int = 0
+    content: bytes = b""
+    places: tuple[tuple[str, int], ...] = ()
 
 
 class _Draft(NamedTuple):
@@ -146,15 +169,32 @@ def parse_listings(
     """
     reader = _Reader(sources, words)
     drafts = {name: list(reader.read_drafts(name)) for name in sources}
-    scope = Scope(reader.code, words, calls)
+    scope = Scope(reader.code, reader.words, calls)
     return {
         name: Listing(
             name,
             tuple(_read_statement(draft, scope) for draft in drafts[name]),
             reader.labels[name],
+            reader.sections[name].base,
+            reader.sections[name].fill(scope),
+            tuple(reader.sections[name].labels.items()),
         )
         for name in sources
     }
+
+
+def parse_statement(text: str, listing: str = "statement") -> Statement:
+    """Parse one instruction that names no label.
+
+    Raises
+    ------
+    ListingError
+        If it is not in the language.
+    """
+    tokens = tuple(tokenize(text, listing, 1))
+    return _read_statement(
+        _Draft(tokens, text, 0, listing), Scope({}, {}, frozenset())
+    )
 
 
 class _Reader:
@@ -166,26 +206,30 @@ class _Reader:
         words: Mapping[str, int],
     ) -> None:
         self.sources = sources
-        self.words = words
+        self.words = dict(words)
         self.code = {name: base for name, (_, base) in sources.items()}
         self.labels: dict[str, dict[str, int]] = {}
+        self.sections: dict[str, Sections] = {}
+        self.ends = {False: LISTING_DATA_BASE, True: USER_DATA_BASE}
         self.count = 0
 
     def read_drafts(self, listing: str) -> Iterator[_Draft]:
         text, address = self.sources[listing]
-        labels = self.labels[listing] = {}
+        self.labels[listing] = {}
+        user = listing.startswith("user")
+        sections = self.sections[listing] = Sections(self.ends[user])
         waiting: Token | None = None
         label, after, number = listing, 0, 0
         for number, line in enumerate(text.split("\n"), start=1):
             tokens = tuple(tokenize(line.rstrip("\r"), listing, number))
             while len(tokens) > 1 and tokens[1].text == ":":
-                waiting = tokens[0]
-                self.add_label(waiting, address, labels)
-                label, after = waiting.text, 0
-                tokens = tokens[2:]
-            if tokens[0].kind == "end":
+                name, tokens = tokens[0], tokens[2:]
+                if self.add_name(name, address, listing):
+                    waiting = name
+                    if after or not name.text.startswith(_LOCAL):
+                        label, after = name.text, 0
+            if self.is_passed(tokens, sections):
                 continue
-            self.count_statement(tokens[0])
             waiting = None
             start = tokens[0].place.column - 1
             yield _Draft(
@@ -195,30 +239,72 @@ class _Reader:
                 f"{label}+{after}" if after else label,
             )
             address, after = address + SLOT, after + 1
-        if waiting is not None:
+        if waiting is not None and not waiting.text.startswith(_LOCAL):
             refuse(waiting, "an instruction after the last label")
         if address == self.sources[listing][1]:
-            place = Place(listing, number, 1)
-            raise ListingError("nothing to run", place, "an instruction")
+            raise ListingError(
+                "nothing to run", Place(listing, number, 1), "an instruction"
+            )
+        for variable, place in sections.commons.items():
+            self.add_place(variable, place, listing)
+        self.ends[user] = sections.end
 
-    def add_label(
-        self, token: Token, address: int, labels: dict[str, int]
-    ) -> None:
+    def is_passed(self, tokens: tuple[Token, ...], sections: Sections) -> bool:
+        """Whether a line holds no instruction; carry out its directive."""
+        first = tokens[0]
+        if first.kind == "end":
+            return True
+        if first.text.startswith("."):
+            sections.read_directive(Words(tokens))
+            return True
+        if not sections.skipped:
+            self.count_statement(first, sections)
+        return sections.skipped
+
+    def add_name(self, token: Token, address: int, listing: str) -> bool:
+        """Give a name to what comes next; answer whether that is code."""
+        sections = self.sections[listing]
+        if sections.skipped:
+            return False
+        if sections.address:
+            self.add_place(token, sections.address, listing)
+            return False
+        self.add_label(token, address, listing)
+        return True
+
+    def add_label(self, token: Token, address: int, listing: str) -> None:
         """Give a name to the next statement."""
-        fault = find_name_fault(token.text)
-        if fault:
-            refuse(token, fault)
         taken = self.code.get(token.text, address) != address
-        if taken or token.text in self.words or token.text in labels:
+        labels = self.labels[listing]
+        self.require_new(token, taken or token.text in labels)
+        self.code[token.text] = labels[token.text] = address
+
+    def add_place(self, token: Token, address: int, listing: str) -> None:
+        """Give a name to the next byte of data."""
+        self.require_new(token, token.text in self.code)
+        self.sections[listing].labels[token.text] = address
+        self.words[token.text] = address
+
+    def require_new(self, token: Token, taken: bool) -> None:
+        """Refuse a label that is no name, or that of something else."""
+        fault = find_name_fault(token.text.replace(".", "_"))
+        if fault or token.text.lower() in DIRECTIVES:
+            refuse(token, fault or "a name that is no directive")
+        if taken or token.text in self.words:
             raise ListingError(
                 f"{token.text!r} is the name of something else already",
                 token.place,
                 "a name of its own for each label, listing and data word",
             )
-        self.code[token.text] = labels[token.text] = address
 
-    def count_statement(self, token: Token) -> None:
-        """Refuse the first statement beyond the limit."""
+    def count_statement(self, token: Token, sections: Sections) -> None:
+        """Refuse a statement among data, and the first beyond the limit."""
+        if sections.address:
+            raise ListingError(
+                "an instruction in a section of data",
+                token.place,
+                ".text before it",
+            )
         self.count += 1
         if self.count > MAXIMUM_STATEMENTS:
             raise ListingError(
@@ -231,8 +317,8 @@ class _Reader:
 def _read_statement(draft: _Draft, scope: Scope) -> Statement:
     words = Words(draft.tokens)
     first = words.next
-    prefix = words.skip("lock") or None
-    mnemonic = _read_mnemonic(words.take())
+    prefix = words.skip("lock", *REPEATS) or None
+    name = _read_mnemonic(words.take())
     operands: list[Operand] = []
     places = [first]
     while words.next.kind != "end":
@@ -240,16 +326,11 @@ def _read_statement(draft: _Draft, scope: Scope) -> Statement:
             words.require(",", "between operands")
         places.append(words.next)
         operands.append(read_operand(words, scope))
-    fitted = _fit_forms(mnemonic, tuple(operands), places)
-    if prefix and not (
-        mnemonic in LOCKABLE
-        and any(isinstance(operand, Memory) for operand in fitted)
-    ):
-        refuse(first, "lock before an instruction that writes to memory")
+    mnemonic, fitted = _complete(name, tuple(operands), places)
     return Statement(
         mnemonic,
         fitted,
-        prefix,
+        _check_prefix(prefix, mnemonic, fitted, first),
         draft.address,
         first.place.line,
         first.place.column,
@@ -258,17 +339,80 @@ def _read_statement(draft: _Draft, scope: Scope) -> Statement:
     )
 
 
+def _check_prefix(
+    prefix: str | None,
+    mnemonic: str,
+    operands: tuple[Operand, ...],
+    first: Token,
+) -> str | None:
+    """Answer the one name of a prefix that fits its instruction."""
+    if prefix is None:
+        return None
+    if prefix == "lock":
+        written = operands if mnemonic == "xchg" else operands[:1]
+        if mnemonic not in LOCKABLE or not any(
+            isinstance(operand, Memory) for operand in written
+        ):
+            refuse(first, "lock before an instruction that writes to memory")
+        return prefix
+    prefix = REPEATS[prefix]
+    if mnemonic in SEARCHES:
+        return "repe" if prefix == "rep" else prefix
+    if mnemonic not in REPEATABLE or prefix == "repne":
+        refuse(
+            first,
+            "rep before movs, stos, lods, ins or outs, or repe or repne "
+            "before cmps or scas",
+        )
+    return "rep"
+
+
 def _read_mnemonic(token: Token) -> str:
     name = token.text.lower()
     name = ALIASES.get(name, name)
-    if name not in FORMS:
+    if name not in FORMS and name not in SHORT:
         shown = token.text[:24]
         raise ListingError(
             f"{shown!r} is not an instruction of the simulator",
             token.place,
-            suggest(name, [*FORMS, *ALIASES], "an instruction"),
+            suggest(name, [*FORMS, *ALIASES, *SHORT], "an instruction"),
         )
     return name
+
+
+_STRING_OPERANDS: Mapping[str, Memory | Register] = {
+    "di": Memory(0, "es", "edi", None, 1, 0),
+    "si": Memory(0, None, "esi", None, 1, 0),
+    "bx8": Memory(0, None, "ebx", None, 1, 0),
+    "dx": Register("dx"),
+}
+
+
+def _complete(
+    name: str, operands: tuple[Operand, ...], places: list[Token]
+) -> tuple[str, tuple[Operand, ...]]:
+    """Fill in what a short form leaves out."""
+    if name in SHORT and not operands:
+        mnemonic, size = SHORT[name]
+        whole = [
+            _STRING_OPERANDS[code] for code in FORMS[mnemonic][0].split(", ")
+        ]
+        return mnemonic, tuple(
+            operand._replace(size=size)
+            if isinstance(operand, Memory)
+            else operand
+            for operand in whole
+        )
+    if name not in FORMS:
+        raise ListingError(
+            f"{name} has no operands", places[1].place, describe(name)
+        )
+    fitted = _fit_forms(name, operands, places)
+    if name in SHIFTS and len(fitted) == 1:
+        return name, (*fitted, Immediate(1))
+    if name == "imul" and isinstance(fitted[-1], Immediate):
+        return name, (fitted[0], *fitted[-2:])
+    return name, fitted
 
 
 def _fit_forms(

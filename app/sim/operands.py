@@ -6,20 +6,23 @@ from typing import NamedTuple, NoReturn
 
 from app.sim.forms import (
     CONTROL_REGISTERS,
+    DEBUG_REGISTERS,
     REGISTER_BYTES,
     SEGMENT_REGISTERS,
-    split_code,
 )
 from app.sim.tokens import ListingError, Token, read_number
 
-POINTERS = {"byte": 1, "word": 2, "dword": 4}
+POINTERS = {"byte": 1, "word": 2, "dword": 4, "fword": 6, "qword": 8}
 SCALES = (1, 2, 4, 8)
-REGISTERS = (*REGISTER_BYTES, *SEGMENT_REGISTERS, *CONTROL_REGISTERS)
+REGISTERS = (
+    *(*REGISTER_BYTES, *SEGMENT_REGISTERS),
+    *(*CONTROL_REGISTERS, *DEBUG_REGISTERS),
+)
 
 _MODULUS = 1 << 32
 _ADDRESS_BYTES = 4
+_SELECTOR = 0xFFFF
 _STACK_POINTER = "esp"
-_SIZED = ("r", "m", "rm")
 
 
 class Register(NamedTuple):
@@ -41,8 +44,8 @@ class Memory(NamedTuple):
     """A memory operand; ``size`` is in bytes.
 
     ``[work + eax*4]`` has the address of ``work`` as its displacement. The
-    displacement is unsigned, modulo 2**32. The parser knows no segment
-    override, so ``segment`` is None, which is the default segment.
+    displacement is unsigned, modulo 2**32. ``segment`` is the register of a
+    segment override, or None for the default segment.
     """
 
     size: int
@@ -63,7 +66,14 @@ class Target(NamedTuple):
     address: int | None
 
 
-Operand = Register | Immediate | Memory | Target
+class FarTarget(NamedTuple):
+    """Where a direct far branch goes: ``0x60:label``."""
+
+    selector: int
+    address: int
+
+
+Operand = Register | Immediate | Memory | Target | FarTarget
 
 
 class Scope(NamedTuple):
@@ -74,7 +84,7 @@ class Scope(NamedTuple):
     code
         Labels and names of listings with their addresses.
     words
-        Data words with their addresses.
+        Data words, and labels of data, with their addresses.
     calls
         Names of VMI calls.
     """
@@ -82,6 +92,10 @@ class Scope(NamedTuple):
     code: Mapping[str, int]
     words: Mapping[str, int]
     calls: Collection[str]
+
+    def has(self, name: str) -> bool:
+        """Whether a name is that of an address."""
+        return name in self.code or name in self.words
 
     def get_address(self, token: Token) -> int:
         """Look up a label or a data word."""
@@ -110,6 +124,11 @@ class Words:
     def next(self) -> Token:
         """The token that comes next."""
         return self.tokens[self.position]
+
+    def look(self, ahead: int) -> str:
+        """Answer the text of a token further on, in lower case."""
+        place = min(self.position + ahead, len(self.tokens) - 1)
+        return self.tokens[place].text.lower()
 
     def take(self) -> Token:
         """Read the next token; the end stays where it is."""
@@ -144,20 +163,20 @@ def refuse(token: Token, expected: str) -> NoReturn:
     raise ListingError(f"found {found}", token.place, expected)
 
 
+def get_bytes(operand: Operand) -> int:
+    """Say how many bytes an operand has, 0 if it does not say."""
+    if isinstance(operand, Register):
+        return REGISTER_BYTES.get(operand.name, 0)
+    return operand.size if isinstance(operand, Memory) else 0
+
+
 def read_operand(words: Words, scope: Scope) -> Operand:
     """Read one operand; memory without a stated size has size 0."""
-    size = (
-        POINTERS[words.take().text.lower()]
-        if (words.next.text.lower() in POINTERS)
-        else 0
-    )
-    if size:
-        words.require("ptr", "after the size of a memory operand")
-        if words.next.text != "[":
-            refuse(words.next, "[ after ptr")
     token = words.next
-    if token.text == "[":
-        return _read_memory(words, scope, size)
+    if _begins_memory(words, scope):
+        return _read_memory(words, scope)
+    if token.kind == "number" and words.look(1) == ":":
+        return _read_far_target(words, scope)
     if token.kind == "name" and token.text.lower() != "offset":
         words.take()
         name = token.text
@@ -167,6 +186,11 @@ def read_operand(words: Words, scope: Scope) -> Operand:
             return Target(name, None)
         return Target(name, _get_branch_address(token, scope))
     return Immediate(_read_sum(words, scope, None))
+
+
+def read_value(words: Words, scope: Scope) -> int:
+    """Read a number or a symbol, or a sum that begins with one."""
+    return _read_sum(words, scope, None, symbols=True)
 
 
 def _get_branch_address(token: Token, scope: Scope) -> int:
@@ -189,6 +213,22 @@ def _get_branch_address(token: Token, scope: Scope) -> int:
     return scope.code[token.text]
 
 
+def _read_far_target(words: Words, scope: Scope) -> FarTarget:
+    token = words.take()
+    selector = read_number(token)
+    if selector > _SELECTOR:
+        refuse(token, "a selector of 16 bits")
+    words.take()
+    token = words.next
+    address = read_value(words, scope)
+    if not 0 <= address < _MODULUS:
+        refuse(token, "a label after the selector")
+    return FarTarget(selector, address)
+
+
+# ------------------------------------------------------------------- memory
+
+
 class _Sum(NamedTuple):
     """What a bracket adds up beside its constant."""
 
@@ -196,10 +236,54 @@ class _Sum(NamedTuple):
     indices: list[tuple[str, int]]
 
 
-def _read_memory(words: Words, scope: Scope, size: int) -> Memory:
+def _begins_memory(words: Words, scope: Scope) -> bool:
+    """Whether what comes next can only be a memory operand."""
+    text = words.look(0)
+    if text == "[" or text in POINTERS:
+        return True
+    if text in SEGMENT_REGISTERS:
+        return words.look(1) == ":"
+    return words.look(1) == "[" and scope.has(words.next.text)
+
+
+def _read_memory(words: Words, scope: Scope) -> Memory:
+    """Read ``dword ptr fs:work[eax*4]``, or what is there of it."""
+    size = POINTERS.get(words.look(0), 0)
+    if size:
+        words.take()
+        words.require("ptr", "after the size of a memory operand")
+    segment = None
+    if words.look(0) in SEGMENT_REGISTERS and words.look(1) == ":":
+        segment = words.take().text.lower()
+        words.take()
+    displacement = 0
+    if words.next.text != "[":
+        if not (segment or scope.has(words.next.text)):
+            refuse(words.next, "[ or a data word after ptr")
+        displacement = read_value(words, scope)
+        if words.next.text != "[":
+            return Memory(
+                size, segment, None, None, 1, displacement % _MODULUS
+            )
+    operand = _read_bracket(words, scope, displacement)
+    if size and operand.size:
+        refuse(words.next, "one size")
+    if segment and operand.segment:
+        refuse(words.next, "one segment")
+    return operand._replace(
+        size=size or operand.size, segment=segment or operand.segment
+    )
+
+
+def _read_bracket(words: Words, scope: Scope, displacement: int) -> Memory:
+    """Read ``[ebx + eax*4 + 8]``; what stood before it is added."""
     opening = words.take()
+    if words.look(0) in POINTERS and not displacement:
+        operand = _read_memory(words, scope)
+        words.require("]", "after an address")
+        return operand
     parts = _Sum([], [])
-    constant = _read_sum(words, scope, parts)
+    constant = _read_sum(words, scope, parts) + displacement
     words.require("]", "after an address")
     base, index = parts
     if len(base) == 2 and not index:  # noqa: PLR2004  base + index
@@ -211,16 +295,25 @@ def _read_memory(words: Words, scope: Scope, size: int) -> Memory:
         refuse(opening, "one base and one index register other than esp")
     name, scale = index[0] if index else (None, 1)
     return Memory(
-        size, None, base[0] if base else None, name, scale, constant % _MODULUS
+        0, None, base[0] if base else None, name, scale, constant % _MODULUS
     )
 
 
-def _read_sum(words: Words, scope: Scope, parts: _Sum | None) -> int:
+def _read_sum(
+    words: Words, scope: Scope, parts: _Sum | None, *, symbols: bool = False
+) -> int:
     start = words.next
     total = 0
     sign = -1 if words.skip("-") else 1
     while True:
-        total += sign * _read_term(words, scope, parts, negative=sign < 0)
+        named = symbols and words.next.kind == "name" and sign > 0
+        if named and words.look(0) != "offset":
+            if words.look(0) in REGISTERS:
+                refuse(words.next, "a number, a label or a data word")
+            total += scope.get_address(words.take())
+        else:
+            negative = sign < 0
+            total += sign * _read_term(words, scope, parts, negative=negative)
         mark = words.skip("+", "-")
         if not mark:
             break
@@ -248,20 +341,27 @@ def _read_term(
         refuse(token, "a number, a register or a name")
     if negative:
         refuse(token, "a number after -")
-    if parts is None:
-        if token.text.lower() != "offset":
-            refuse(token, "a number")
+    if token.text.lower() == "offset":
+        if words.skip("flat"):
+            words.require(":", "after flat")
         return scope.get_address(words.take())
+    if parts is None:
+        refuse(token, "a number")
     if token.text.lower() not in REGISTERS:
         return scope.get_address(token)
-    if words.skip("*"):
-        scale = words.take()
-        if scale.kind != "number":
-            refuse(scale, "1, 2, 4 or 8")
-        _add_index(token, read_number(scale), scale, parts, negative=False)
-    else:
-        parts.bases.append(_require_address_register(token))
+    _add_register(words, token, parts)
     return 0
+
+
+def _add_register(words: Words, token: Token, parts: _Sum) -> None:
+    """Add a register, which may have a scale after it."""
+    if not words.skip("*"):
+        parts.bases.append(_require_address_register(token))
+        return
+    scale = words.take()
+    if scale.kind != "number":
+        refuse(scale, "1, 2, 4 or 8")
+    _add_index(token, read_number(scale), scale, parts, negative=False)
 
 
 def _add_index(
@@ -280,108 +380,3 @@ def _require_address_register(token: Token) -> str:
     if REGISTER_BYTES.get(name) != _ADDRESS_BYTES:
         refuse(token, "a 32-bit general register")
     return name
-
-
-class Misfit(NamedTuple):
-    """Why the operand with this number does not fit an instruction."""
-
-    operand: int
-    message: str
-    expected: str
-
-
-def fit(
-    form: str, operands: tuple[Operand, ...]
-) -> tuple[Operand, ...] | Misfit | None:
-    """Fit operands to a form, with all memory sizes filled in.
-
-    Returns
-    -------
-    The operands; or why one does not fit; or None if they have another shape
-    altogether.
-    """
-    codes = form.split(", ") if form else []
-    if len(codes) != len(operands):
-        return None
-    split = [split_code(code) for code in codes]
-    pairs = list(zip(split, operands, strict=True))
-    if not all(_is_kind(kind, operand) for (kind, _), operand in pairs):
-        return None
-    sizes = {
-        get_bytes(operand)
-        for (kind, size), operand in pairs
-        if kind in _SIZED and size in ("", "v") and get_bytes(operand)
-    }
-    if len(sizes) > 1:
-        return None
-    common = sizes.pop() if sizes else 0
-    fitted: list[Operand] = []
-    for number, ((kind, size), operand) in enumerate(pairs):
-        result = _fit_one(kind, size, operand, common)
-        if result is None or isinstance(result, str):
-            return _explain(number, operand, result)
-        fitted.append(result)
-    return tuple(fitted)
-
-
-def _explain(
-    number: int, operand: Operand, wanted: str | None
-) -> Misfit | None:
-    if wanted is None:
-        return None
-    if isinstance(operand, Immediate):
-        return Misfit(number, f"{operand.value} is out of range", wanted)
-    return Misfit(number, "the size of this memory is not known", wanted)
-
-
-def _fit_one(
-    kind: str, size: str, operand: Operand, common: int
-) -> Operand | str | None:
-    """Fit one operand; else say what would fit, None for no such form."""
-    if isinstance(operand, Immediate):
-        return _fit_number(size, operand, common)
-    if kind not in _SIZED:
-        return operand
-    stated = get_bytes(operand)
-    wanted = int(size) // 8 if size.isdigit() else stated or common
-    if isinstance(operand, Memory) and not stated:
-        if not wanted or (size.isdigit() and wanted != _ADDRESS_BYTES):
-            return "byte ptr, word ptr or dword ptr before it"
-        return operand._replace(size=wanted)
-    if stated != wanted or (size == "v" and stated == 1):
-        return None
-    return operand
-
-
-def _fit_number(size: str, operand: Immediate, common: int) -> Operand | str:
-    if size:
-        low, high = 0, (1 << int(size)) - 1
-    else:
-        bits = (common or _ADDRESS_BYTES) * 8
-        low, high = -(1 << (bits - 1)), (1 << bits) - 1
-    if low <= operand.value <= high:
-        return operand
-    return f"a number from {low} to {high}"
-
-
-def _is_kind(kind: str, operand: Operand) -> bool:
-    name = operand.name if isinstance(operand, Register | Target) else ""
-    return {
-        "r": isinstance(operand, Register) and name in REGISTER_BYTES,
-        "m": isinstance(operand, Memory),
-        "rm": isinstance(operand, Memory) or name in REGISTER_BYTES,
-        "i": isinstance(operand, Immediate),
-        "cl": isinstance(operand, Register) and name == "cl",
-        "sreg": name in SEGMENT_REGISTERS,
-        "loadable": name in SEGMENT_REGISTERS and name != "cs",
-        "cr": name in CONTROL_REGISTERS,
-        "label": isinstance(operand, Target) and operand.address is not None,
-        "call": isinstance(operand, Target) and operand.address is None,
-    }[kind]
-
-
-def get_bytes(operand: Operand) -> int:
-    """Say how many bytes an operand has, 0 if it does not say."""
-    if isinstance(operand, Register):
-        return REGISTER_BYTES.get(operand.name, 0)
-    return operand.size if isinstance(operand, Memory) else 0

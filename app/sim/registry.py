@@ -36,7 +36,13 @@ from typing import (
 )
 
 from app.sim.errors import NotModelled
-from app.sim.listing import Register, Statement
+from app.sim.listing import (
+    FarTarget,
+    Memory,
+    Operand,
+    Register,
+    Statement,
+)
 from app.sim.machine import ARITHMETIC, WORD, WORD_MASK, CpuId, Machine, update
 from app.sim.memory import load
 
@@ -70,6 +76,9 @@ CLOBBERED: Final = 0xC10B_BE4D
 The arithmetic flags become the opposite of what they were. Both are values
 that a guest does not meet by accident, and neither adds a state.
 """
+
+FAR_POINTER: Final = 6
+"""Bytes of an address and a selector in memory."""
 
 GROUPS: Final = {
     "A.core": "core",
@@ -196,6 +205,8 @@ def get_instruction(statement: Statement) -> InstructionSpec:
             if isinstance(operand, Register):
                 kind = _SPECIAL_REGISTERS.get(operand.name)
                 name = f"{name}-{kind}" if kind else name
+    elif name in {"jmp", "call"} and _is_far(statement.operands[0]):
+        name = f"{name}-far"
     if statement.prefix not in {None, "lock"}:
         name = f"{statement.prefix} {name}"
     if name not in INSTRUCTIONS:
@@ -203,8 +214,16 @@ def get_instruction(statement: Statement) -> InstructionSpec:
     return INSTRUCTIONS[name]
 
 
+def _is_far(operand: Operand) -> bool:
+    """Whether a branch has a selector beside its address."""
+    if isinstance(operand, Memory):
+        return operand.size == FAR_POINTER
+    return isinstance(operand, FarTarget)
+
+
 _SPECIAL_REGISTERS: Final = {
     **dict.fromkeys(("cr0", "cr2", "cr3", "cr4"), "cr"),
+    **{f"dr{number}": "dr" for number in range(8)},
     **dict.fromkeys(("cs", "ss", "ds", "es", "fs", "gs"), "seg"),
 }
 

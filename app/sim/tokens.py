@@ -33,7 +33,7 @@ class ListingError(RefusedText):
 
 
 class Token(NamedTuple):
-    """A word of a listing; ``kind`` is name, number, mark or end."""
+    """A word of a listing; ``kind`` is name, number, string, mark or end."""
 
     kind: str
     text: str
@@ -43,18 +43,21 @@ class Token(NamedTuple):
 MAXIMUM_LINE = 500
 
 _TOKEN = re.compile(
-    r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
+    r"(?P<name>[A-Za-z_.][A-Za-z0-9_.]*)"
     r"|(?P<number>[0-9][0-9A-Za-z_]*)"
-    r"|(?P<mark>[][+*,:-])"
+    r'|(?P<string>"(?:[^"\\]|\\.)*")'
+    r"|(?P<mark>[][+*,:@()-])"
     r"|(?P<blank>[ \t]+)"
 )
+_COMMENT = re.compile(r'(?:[^"#]|"(?:[^"\\]|\\.)*(?:"|$))*')
 _NUMBER = re.compile(r"0x[0-9a-fA-F]{1,8}|0|[1-9][0-9]{0,9}")
 _LARGEST = 0xFFFFFFFF
 
 
 def strip_comment(line: str) -> str:
-    """Cut a line at its comment."""
-    return line.partition("#")[0].rstrip()
+    """Cut a line at its comment; in a string ``#`` begins none."""
+    found = _COMMENT.match(line)
+    return found.group().rstrip() if found else ""
 
 
 def tokenize(line: str, listing: str, number: int) -> Iterator[Token]:

@@ -24,10 +24,10 @@ def assemble(directory: Path, text: str) -> Path:
     """
     require_program("as", "binutils")
     source = directory / "code.s"
-    source.write_text(text, encoding="ascii")
+    # The directive, not the option, makes as read fs:[4] and 0x60:label.
+    source.write_text(f".intel_syntax noprefix\n{text}", encoding="ascii")
     target = directory / "code.o"
-    command = ["as", "--32", "-msyntax=intel", "-mnaked-reg"]
-    run([*command, "-o", str(target), str(source)])
+    run(["as", "--32", "-o", str(target), str(source)])
     return target
 
 

@@ -401,9 +401,9 @@ def test_the_name_of_a_scenario_is_checked(slug: str) -> None:
 
 
 def test_a_program_that_is_too_long_is_refused() -> None:
-    error = refuse(SMALL.replace("idle: ", "idle:\n" + "nop\n" * 400, 1))
-    assert error.line == 405
-    assert "400" in error.expected
+    error = refuse(SMALL.replace("idle: ", "idle:\n" + "nop\n" * 2000, 1))
+    assert error.line == 2005
+    assert "2000" in error.expected
 
 
 @pytest.mark.parametrize(
