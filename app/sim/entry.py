@@ -4,9 +4,9 @@ Interrupts, exceptions and INT n push their frame and go to the handler here.
 What is due, and when, is decided in `delivery`.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
-from app.sim.errors import GuestFault
+from app.sim.errors import GuestFault, NotModelled
 from app.sim.machine import (
     IF,
     IOPL,
@@ -20,19 +20,63 @@ from app.sim.machine import (
     USER_CS,
     USER_DS,
     VM,
+    WORD,
+    WORD_MASK,
     CpuId,
     Gate,
     Host,
     Machine,
+    Segment,
     VCpu,
     update,
 )
-from app.sim.memory import push
-from app.sim.vectors import CONTRIBUTORY, DOUBLE_FAULT, GP, PAGE_FAULT
+from app.sim.memory import load_system, push
+from app.sim.segments import (
+    CS_INDEX,
+    DPL,
+    DPL_SHIFT,
+    GATES_OF_16_BITS,
+    INTERRUPT_GATE,
+    PRESENT,
+    SS_INDEX,
+    SYSTEM_TYPE,
+    TASK_GATE,
+    TRAP_GATE,
+    decode_gate,
+    get_dpl,
+    is_code,
+    is_conforming,
+    is_user,
+)
+from app.sim.selectors import (
+    ENTRY,
+    ENTRY_SHIFT,
+    RPL,
+    SELECTOR,
+    get_flat,
+    is_untouched,
+    mark_accessed,
+    read_descriptor,
+    read_entry,
+    read_stack,
+    require_code,
+    set_hidden,
+)
+from app.sim.tables import ESP0, get_gdtr, get_idtr
+from app.sim.vectors import (
+    CONTRIBUTORY,
+    DOUBLE_FAULT,
+    FAULTS,
+    GP,
+    NP,
+    PAGE_FAULT,
+    TS,
+)
 
-_IN_IDT: Final = 2
-_EXTERNAL: Final = 1
-_SELECTOR_SHIFT: Final = 3
+IN_IDT: Final = 2
+EXTERNAL: Final = 1
+STACK_FIELDS: Final = 6
+SELECTOR_BYTES: Final = 2
 
 
 # ----------------------------------------------------- the flag and the ring
@@ -63,11 +107,13 @@ def compute_flags_image(host: Host, vcpu: VCpu) -> int:
 
 def settle_privilege(vcpu: VCpu, host: Host, *, user: bool) -> VCpu:
     """Put a processor in the ring and under the flag that its host uses."""
-    cpl = USER_CPL if user else host.get_kernel_cpl(vcpu)
+    kernel_cpl = host.get_kernel_cpl(vcpu)
+    cpl = USER_CPL if user else kernel_cpl
     vcpu = vcpu.replace(
         cpl=cpl,
         cs=USER_CS if user else KERNEL_CS | cpl,
         ss=USER_DS if user else KERNEL_DS | cpl,
+        segments=get_flat(kernel_cpl, user=user),
     )
     if not host.is_virtual(vcpu):
         return vcpu
@@ -77,7 +123,7 @@ def settle_privilege(vcpu: VCpu, host: Host, *, user: bool) -> VCpu:
     )
 
 
-# ------------------------------------------------------------ the way in
+# ------------------------------------------------------------- the way in
 
 
 def deliver_exception(
@@ -93,11 +139,24 @@ def deliver_exception(
     except GuestFault as second:
         if fault.vector == DOUBLE_FAULT:
             return update(machine, cpu, shutdown=1, halted=0)
-        doubles = second.vector in CONTRIBUTORY and (
-            fault.vector in CONTRIBUTORY or fault.vector == PAGE_FAULT
-        )
+        doubles = is_doubled(fault.vector, second.vector)
         following = GuestFault(DOUBLE_FAULT, 0) if doubles else second
     return deliver_exception(machine, cpu, following)
+
+
+def is_doubled(first: int, second: int) -> bool:
+    """Whether two exceptions make a double fault: SDM vol. 3A, table 6-5."""
+    if first == PAGE_FAULT:
+        return second == PAGE_FAULT or second in CONTRIBUTORY
+    return first in CONTRIBUTORY and second in CONTRIBUTORY
+
+
+class _Way(NamedTuple):
+    """Where an entry leads: the handler and its code segment."""
+
+    gate: Gate
+    code: Segment
+    cpl: int
 
 
 def enter(
@@ -114,43 +173,191 @@ def enter(
     platform the hypervisor does the same on the guest's behalf, and the
     frame shows the virtual flag (RFC 3, item 1).
     """
+    # CHECKS
     vcpu = machine.vcpus[cpu]
-    host = machine.board.host
-    gate = _get_gate(machine, vcpu, vector, software=software)
-    image = compute_flags_image(host, vcpu)
+    machine, gate = _read_gate(machine, cpu, vector, software=software)
+    external = 0 if software else EXTERNAL
+    machine, way = _find_way(machine, cpu, gate, external)
+    image = compute_flags_image(machine.board.host, vcpu)
+    if vector in FAULTS:
+        image |= RF
     frame = [image, vcpu.cs, vcpu.eip]
-    cpl = host.get_kernel_cpl(vcpu)
-    if vcpu.cpl > cpl:
+    # OPERATION
+    if _switches_stack(machine, vcpu, way):
         frame = [vcpu.ss, vcpu.esp, *frame]
-        machine = update(machine, cpu, esp=vcpu.esp0, ss=KERNEL_DS | cpl)
+        machine = _switch_stack(machine, cpu, way, external)
+    else:
+        machine = _load_code(machine, cpu, way)
     if error_code is not None:
         frame.append(error_code)
     for word in frame:
         machine = push(machine, cpu, word)
     flags = machine.vcpus[cpu].flags & ~(TF | NT | RF | VM)
     machine = update(
-        machine,
-        cpu,
-        eip=gate.address,
-        cpl=cpl,
-        cs=KERNEL_CS | cpl,
-        flags=flags,
-        shadow=NO_SHADOW,
+        machine, cpu, eip=gate.address, flags=flags, shadow=NO_SHADOW
     )
+    # RESULT
     if gate.trap:
         return machine
     return set_interruptible(machine, cpu, on=False)
 
 
-def _get_gate(
-    machine: Machine, vcpu: VCpu, vector: int, *, software: bool
-) -> Gate:
-    """Find the gate of a vector, or raise #GP for the lack of it."""
-    gate = machine.board.gates.get(vector)
-    selector = vector << _SELECTOR_SHIFT | _IN_IDT
-    if gate is None:
-        raise GuestFault(GP, selector | (0 if software else _EXTERNAL))
-    outer = vcpu.cpl > machine.board.host.get_kernel_cpl(vcpu)
-    if software and outer and gate.dpl < vcpu.cpl:
-        raise GuestFault(GP, selector)
-    return gate
+# ------------------------------------------------------------------- gates
+
+
+def _read_gate(
+    machine: Machine, cpu: CpuId, vector: int, *, software: bool
+) -> tuple[Machine, Gate]:
+    """Read the gate of a vector, with the checks of its own."""
+    vcpu = machine.vcpus[cpu]
+    code = vector << ENTRY_SHIFT | IN_IDT | (0 if software else EXTERNAL)
+    if is_untouched(machine, vcpu) and vcpu.idtr == get_idtr(cpu):
+        gate = machine.board.gates.get(vector)
+        if gate is None:
+            raise GuestFault(GP, code)
+        fitted = True
+    else:
+        machine, gate, fitted = _decode_gate(machine, cpu, vector, code)
+    virtual = machine.board.host.is_virtual(vcpu)
+    level = vcpu.cpl
+    if virtual and fitted:
+        level = USER_CPL if is_user(vcpu) else 0
+    if software and gate.dpl < level:
+        raise GuestFault(GP, code)
+    if (
+        virtual
+        and not fitted
+        and gate.selector & RPL != get_ring(machine, cpu)
+    ):
+        raise GuestFault(GP, gate.selector & SELECTOR | code & EXTERNAL)
+    return machine, gate
+
+
+def get_ring(machine: Machine, cpu: CpuId) -> int:
+    """Answer the ring in which the guest's kernel runs now."""
+    return machine.board.host.get_kernel_cpl(machine.vcpus[cpu])
+
+
+def _decode_gate(
+    machine: Machine, cpu: CpuId, vector: int, code: int
+) -> tuple[Machine, Gate, bool]:
+    """Read a gate from memory, or as the hypervisor was told of it."""
+    base, limit = machine.vcpus[cpu].idtr
+    offset = vector << ENTRY_SHIFT
+    if offset + ENTRY - 1 > limit:
+        raise GuestFault(GP, code)
+    machine, entry = read_entry(machine, cpu, (base + offset) & WORD_MASK)
+    raw = decode_gate(entry.low, entry.high)
+    kind = raw.access & SYSTEM_TYPE
+    if kind == TASK_GATE or kind in GATES_OF_16_BITS:
+        raise NotModelled("a task gate, or a gate of 16 bits")
+    if kind not in {INTERRUPT_GATE, TRAP_GATE}:
+        raise GuestFault(GP, code)
+    if not raw.access & PRESENT:
+        raise GuestFault(NP, code)
+    dpl = (raw.access & DPL) >> DPL_SHIFT
+    gate = Gate(raw.address, dpl, kind == TRAP_GATE, raw.selector)
+    return machine, gate, entry.fitted
+
+
+def _find_way(
+    machine: Machine, cpu: CpuId, gate: Gate, external: int
+) -> tuple[Machine, _Way]:
+    """Find the handler's code segment: SDM vol. 2A, INT n."""
+    vcpu = machine.vcpus[cpu]
+    cpl = get_ring(machine, cpu)
+    plain = vcpu.gdtr == get_gdtr(cpu) and gate.selector == KERNEL_CS
+    if plain and is_untouched(machine, vcpu):
+        code = get_flat(cpl, user=False)[CS_INDEX]
+        return machine, _Way(gate, code, cpl)
+    if not gate.selector & SELECTOR:
+        raise GuestFault(GP, external)
+    machine, code = read_descriptor(machine, cpu, gate.selector)
+    error = gate.selector & SELECTOR | external
+    if not is_code(code) or get_dpl(code) > vcpu.cpl:
+        raise GuestFault(GP, error)
+    require_code(code, error)
+    machine, code = mark_accessed(machine, cpu, gate.selector, code)
+    inner = vcpu.cpl if is_conforming(code) else get_dpl(code)
+    return machine, _Way(gate, code, inner)
+
+
+def _load_code(machine: Machine, cpu: CpuId, way: _Way) -> Machine:
+    """Load CS of a handler and go to its ring."""
+    vcpu = machine.vcpus[cpu]
+    hidden = vcpu.segments
+    if hidden[CS_INDEX] is not way.code:
+        hidden = set_hidden(hidden, CS_INDEX, way.code)
+    selector = way.gate.selector & SELECTOR | way.cpl
+    return update(machine, cpu, cs=selector, cpl=way.cpl, segments=hidden)
+
+
+# ------------------------------------------------------------------ stacks
+
+
+def _switches_stack(machine: Machine, vcpu: VCpu, way: _Way) -> bool:
+    """Whether the handler has a stack of its own: from an outer ring."""
+    if machine.board.host.is_virtual(vcpu):
+        return is_user(vcpu)
+    return way.cpl < vcpu.cpl
+
+
+def _switch_stack(
+    machine: Machine, cpu: CpuId, way: _Way, external: int
+) -> Machine:
+    """Load SS and ESP of the handler's ring, then its code segment."""
+    vcpu = machine.vcpus[cpu]
+    flat = get_flat(get_ring(machine, cpu), user=False)
+    if machine.board.host.is_virtual(vcpu):
+        selector, esp = KERNEL_DS | way.cpl, vcpu.esp0
+        stack = flat[SS_INDEX]
+    else:
+        machine, selector, esp = read_inner_stack(
+            machine, cpu, way.cpl, external
+        )
+        if is_untouched(machine, vcpu) and selector == KERNEL_DS:
+            stack = flat[SS_INDEX]
+        else:
+            machine, stack = read_stack(
+                machine, cpu, selector, way.cpl, vector=TS
+            )
+    if vcpu.segments is get_flat(get_ring(machine, cpu), user=True):
+        hidden = flat
+    else:
+        hidden = vcpu.segments
+    hidden = set_hidden(hidden, SS_INDEX, stack)
+    machine = update(machine, cpu, esp=esp, ss=selector, segments=hidden)
+    return _load_code(machine, cpu, way)
+
+
+def read_inner_stack(
+    machine: Machine, cpu: CpuId, cpl: int, external: int = 0
+) -> tuple[Machine, int, int]:
+    """Read SS and ESP of a ring from the TSS: SDM vol. 3A, 7.2.1."""
+    vcpu = machine.vcpus[cpu]
+    base, limit, _, _ = vcpu.tss
+    place = ESP0 + (cpl << ENTRY_SHIFT)
+    if place + STACK_FIELDS - 1 > limit:
+        raise GuestFault(TS, vcpu.tr & SELECTOR | external)
+    machine, esp = load_system(machine, cpu, (base + place) & WORD_MASK)
+    place += WORD
+    machine, selector = load_system(
+        machine, cpu, (base + place) & WORD_MASK, SELECTOR_BYTES
+    )
+    return machine, selector, esp
+
+
+def note_kernel_stack(machine: Machine, cpu: CpuId) -> Machine:
+    """Note where the next entry from user code begins to push.
+
+    Hardware reads the TSS at each entry. User code does not change it, so
+    that what lies above on the kernel stack is what is live meanwhile.
+    """
+    vcpu = machine.vcpus[cpu]
+    if not machine.memory or machine.board.host.is_virtual(vcpu):
+        return machine
+    try:
+        machine, _, esp = read_inner_stack(machine, cpu, 0)
+    except GuestFault:
+        return machine
+    return update(machine, cpu, esp0=esp)

@@ -116,6 +116,105 @@ _ALL: Final = (
             "enabled": "Interrupts are enabled by the return.",
         },
     ),
+    Gap(
+        name="unreported_store",
+        section="RFC 2.6",
+        case="a store to a descriptor table that no call reported",
+        text=(
+            "The guest has to report changes of its tables by VMI_SetGDT, "
+            "VMI_SetLDT, VMI_SetIDT and VMI_Write*Entry. Direct stores may be "
+            "forbidden, but what one does that is made all the same is not "
+            "said."
+        ),
+        calls=(
+            "VMI_WriteGDTEntry",
+            "VMI_WriteLDTEntry",
+            "VMI_WriteIDTEntry",
+        ),
+        readings={
+            "unseen": (
+                "A store that is not reported has no effect until the table "
+                "is loaded again or the entry is written by a call."
+            ),
+            "caught": (
+                "The tables are write-protected; a store is carried out as "
+                "the call would do it, and its privileges are adjusted."
+            ),
+            "as-is": (
+                "The entry is used as the guest has written it; one whose "
+                "privileges do not fit the kernel's ring faults when used."
+            ),
+        },
+    ),
+    Gap(
+        name="live_segment_invalid",
+        section="RFC 2.4",
+        case="a live segment register whose descriptor is made invalid",
+        text=(
+            "After a change of the tables the segment registers are "
+            "reloaded, and one that has become invalid has to be NULL or the "
+            "reload faults. Whether the hypervisor or the guest, before the "
+            "call, makes it NULL is not said."
+        ),
+        calls=(
+            "VMI_SetGDT",
+            "VMI_SetLDT",
+            "VMI_WriteGDTEntry",
+            "VMI_WriteLDTEntry",
+        ),
+        readings={
+            "null": "The hypervisor loads NULL in place of what is invalid.",
+            "fault": (
+                "The call raises the fault of the reload; the guest has to "
+                "load NULL before it."
+            ),
+        },
+    ),
+    Gap(
+        name="feature_off",
+        section=CPU_CONTROL,
+        case="a control bit whose feature is on and shall be off",
+        text=(
+            "Which bits of CR0 and CR4 may be changed depends on the "
+            "hypervisor. VMware's cannot switch features of the MMU and "
+            "protected mode off again; what the attempt does is not said."
+        ),
+        calls=("VMI_SetCR0", "VMI_SetCR4"),
+        readings={
+            "kept": "The bit stays set and the rest is written.",
+            "fault": "The call raises #GP and writes nothing.",
+            "cleared": "The feature is switched off.",
+        },
+    ),
+    Gap(
+        name="missing_dr",
+        section=CPU_CONTROL,
+        case="a write to a debug register that is not supported",
+        text=(
+            "VMI_GetDR may answer zero where debug registers are not "
+            "supported. What VMI_SetDR does there is not said."
+        ),
+        calls=("VMI_SetDR",),
+        readings={
+            "dropped": "The write has no effect.",
+            "fault": "The call raises #GP.",
+        },
+    ),
+    Gap(
+        name="esp0_store",
+        section=PRIVILEGE,
+        case="whether the new stack pointer is stored in the TSS",
+        text=(
+            "VMI_UpdateKernelStack informs the hypervisor that ESP0 of the "
+            "TSS was changed, and gets a pointer to the TSS. Whether the call "
+            "itself stores the value there is not said."
+        ),
+        calls=("VMI_UpdateKernelStack",),
+        readings={
+            "stored": "The call stores the value in the TSS as well.",
+            "told": "The guest has stored it before; the call does not.",
+        },
+    ),
 )
 
 GAPS: Final[Mapping[str, Gap]] = MappingProxyType(

@@ -179,6 +179,49 @@ _ALL: Final = (
         source="RFC A / VMI_SetDeferredMode",
     ),
     Policy(
+        name="kernel_cpl",
+        values=("1", "2", "3"),
+        default="1",
+        text=(
+            "The ring in which a software hypervisor runs the guest's "
+            "kernel: 1 or 2 by the RFC; 3 where the hypervisor is itself a "
+            "program."
+        ),
+        source="RFC 2.2; DE41DEAE-3CE5-43D8-8784-DDBC58CE2ABB@ira.uka.de",
+    ),
+    Policy(
+        name="descriptor_image",
+        values=("kept", "adjusted"),
+        default="kept",
+        text=(
+            "Whether a hypervisor rewrites the guest's descriptor tables in "
+            "memory, as it may, so that a descriptor reads with its DPL "
+            "raised and its limit shortened."
+        ),
+        source="RFC A / VMI_SetGDT, VMI_WriteGDTEntry",
+    ),
+    Policy(
+        name="debug_registers",
+        values=("supported", "unsupported"),
+        default="supported",
+        text=(
+            "Whether a software hypervisor gives the guest debug registers; "
+            "where it does not, VMI_GetDR answers zero."
+        ),
+        source="RFC A / VMI_SetDR, VMI_GetDR",
+    ),
+    Policy(
+        name="ipi_latency",
+        values=("own-at-once", "immediate", "asynchronous"),
+        default="own-at-once",
+        text=(
+            "When an inter-processor interrupt reaches its processor: one "
+            "to the sender itself at once and others some time later; all "
+            "at once; or all some time later."
+        ),
+        source="SDM vol. 3A, 10.6; 4418C06D.4050600@vmware.com",
+    ),
+    Policy(
         name="init",
         values=("succeeds", "fails"),
         default="succeeds",

@@ -28,6 +28,7 @@ from app.sim.machine import (
 )
 from app.sim.registry import CALLS
 from app.sim.rom import build_header
+from app.sim.tables import build_image, get_registers
 
 SYSTEM_CALL: Final = 0x80
 VECTORS: Final[Mapping[str, int]] = MappingProxyType(
@@ -194,6 +195,7 @@ def build_board(
         suspend_seconds=start.suspend_seconds,
         steal_cycles=start.steal_cycles,
         rom=build_header(),
+        image=build_image(gates, 1 + len(start.processors)),
     )
 
 
@@ -253,19 +255,25 @@ def _build_vcpu(start: Start, cpu: CpuId, entry: int, host: Host) -> VCpu:
     """Build a processor, in the ring where the platform runs it."""
     kernel_stack = get_kernel_stack_top(cpu)
     msrs = {**dict(DEFAULT_MSRS), SYSENTER_ESP: kernel_stack}
-    vcpu = VCpu(
-        eip=entry,
-        esp=get_user_stack_top(cpu) if start.user else kernel_stack,
-        esp0=kernel_stack,
-        flags=(start.flags & ~IF) | FIXED | (IF if start.interrupts else 0),
-        halted=int(start.halted),
-        startup=start.startup,
-        paravirtual=int(start.paravirtual and host.has_hypervisor),
-        nmi_blocked=int(start.nmi_blocked),
-        cr4=start.cr4,
-        tsc=start.tsc,
-        stolen=start.stolen,
-        msrs=tuple(sorted({**msrs, **dict(start.msrs)}.items())),
-        pmcs=start.pmcs,
-    ).replace(**dict(start.registers))
+    vcpu = (
+        VCpu(
+            eip=entry,
+            esp=get_user_stack_top(cpu) if start.user else kernel_stack,
+            esp0=kernel_stack,
+            flags=(start.flags & ~IF)
+            | FIXED
+            | (IF if start.interrupts else 0),
+            halted=int(start.halted),
+            startup=start.startup,
+            paravirtual=int(start.paravirtual and host.has_hypervisor),
+            nmi_blocked=int(start.nmi_blocked),
+            cr4=start.cr4,
+            tsc=start.tsc,
+            stolen=start.stolen,
+            msrs=tuple(sorted({**msrs, **dict(start.msrs)}.items())),
+            pmcs=start.pmcs,
+        )
+        .replace(**get_registers(cpu))
+        .replace(**dict(start.registers))
+    )
     return settle_privilege(vcpu, host, user=start.user)

@@ -16,8 +16,15 @@ NP: Final = 11
 SS: Final = 12
 GP: Final = 13
 PAGE_FAULT: Final = 14
+MF: Final = 16
 AC_FAULT: Final = 17
 MACHINE_CHECK: Final = 18
 
 CONTRIBUTORY: Final = frozenset({DE, TS, NP, SS, GP})
 """Two of these in a row make a double fault: SDM vol. 3A, table 6-5."""
+
+FAULTS: Final = frozenset(
+    {DE, BR, UD, NM, TS, NP, SS, GP, PAGE_FAULT, MF, AC_FAULT}
+)
+"""Those whose frame has RF set, so that a breakpoint at the instruction does
+not stop its second try: SDM vol. 3B, 17.3.1.1."""
