@@ -447,6 +447,16 @@ class ScenarioCall(SQLModel, table=True):
     call_id: int = Field(foreign_key="call.id", primary_key=True, index=True)
 
 
+class SavedScenario(SQLModel, table=True):
+    """Who saved a scenario here; those of a corpus have no such row."""
+
+    __tablename__ = "saved_scenario"
+
+    scenario_id: int = Field(foreign_key="scenario.id", primary_key=True)
+    reviewer_id: int = Field(foreign_key="reviewer.id", index=True)
+    saved_at: datetime = Field(sa_type=UTC_TIME)
+
+
 class Run(SQLModel, table=True):
     """The report of exploring a scenario; its id is the content's hash.
 

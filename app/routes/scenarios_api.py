@@ -43,6 +43,9 @@ class ScenarioOut(BaseModel):
         examples=["kleen-sti-shadow"],
     )
     about: list[str] = Field(examples=[["VMI_EnableInterrupts", "VMI_Halt"]])
+    author: str | None = Field(
+        description="Who saved it; none for a question of the corpus."
+    )
     platforms: list[str] = Field(examples=[["native", "software"]])
     variants: list[str]
     run: str | None = Field(description="The id of its last run.")
@@ -108,14 +111,15 @@ def read_scenario(
 
 
 def _describe(request: Request, row: QuestionRecord) -> ScenarioOut:
-    scenario = row.scenario
+    scenario = row.parsed
     return ScenarioOut(
         slug=row.slug,
         question=row.question,
         objection=row.thread.slug if row.thread else None,
         about=list(row.calls),
-        platforms=list(scenario.platforms),
-        variants=[each.name for each in scenario.variants],
+        platforms=list(scenario.platforms) if scenario else [],
+        variants=[each.name for each in scenario.variants] if scenario else [],
+        author=row.author.name if row.author else None,
         run=row.run_id,
         answers=list(_list_answers(row)),
         url=request.url_for("show_question", slug=row.slug).path,

@@ -3,18 +3,21 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from app import sim
 from app.errors import CorpusError
-from app.models import Scenario, ScenarioCall
+from app.models import SavedScenario, Scenario, ScenarioCall
 from app.services import runs
 from app.services.corpus_files import CorpusFile, read_file
 from app.services.corpus_rows import Ids, get_id, require_all, update_row
 
 FOLDER = "scenarios"
+SAVED = "asked-"
+"""How the names begin of what reviewers save; no corpus uses it."""
+
 MOST_SCENARIOS = 1000
 
 
@@ -35,6 +38,10 @@ def parse_scenarios(
     parsed = []
     for file in files:
         slug = Path(file.name).stem
+        if slug.startswith(SAVED):
+            raise CorpusError(
+                file.name, f"names in {SAVED!r} are for what reviewers save"
+            )
         try:
             scenario = sim.parse_scenario(file.text, slug=slug)
         except sim.ScenarioError as error:
@@ -65,12 +72,17 @@ def store_scenarios(
     stored = {
         scenario.slug: scenario
         for scenario in session.scalars(
-            select(Scenario).where(col(Scenario.proposal_id) == proposal_id)
+            select(Scenario).where(
+                col(Scenario.proposal_id) == proposal_id,
+                col(Scenario.id).not_in(
+                    select(col(SavedScenario.scenario_id))
+                ),
+            )
         )
     }
     scenarios = list(scenarios)
     require_all(stored, (s.slug for s in scenarios), FOLDER)
-    position = len(stored)
+    position = session.scalar(select(func.max(col(Scenario.position)))) or 0
     for scenario in scenarios:
         row = stored.get(scenario.slug)
         if row is None:

@@ -178,6 +178,8 @@ def begin_run(
     question = explorer.bound(question)
     require_asked(question)
     run_id = compute_run_id(question)
+    plain = explorer.bound(Question(question.slug, question.text))
+    is_plain = run_id == compute_run_id(plain)
     with database.read() as session:
         stored = find_run(session, run_id)
     if stored is not None and not has_time_limit(stored.report):
@@ -186,7 +188,8 @@ def begin_run(
     def keep(report: Report) -> None:
         with database.write() as session:
             store_report(session, report, question.text)
-            _adopt(session, explorer, report, question.text)
+            if is_plain:
+                adopt_run(session, run_id, question.text)
 
     job = explorer.begin(question, client=client, keep=keep)
     return Begun(run_id, job, created=stored is None)
@@ -211,12 +214,10 @@ def run_question(
     )
 
 
-def _adopt(
-    session: Session, explorer: Explorer, report: Report, text: str
-) -> None:
-    """Give the run to the scenario that was saved before it was answered."""
-    plain = explorer.bound(Question(report.scenario, text))
-    if compute_run_id(plain) != report.id:
+def adopt_run(session: Session, run_id: str, text: str) -> None:
+    """Give a stored run to the scenarios that wait for one of this text."""
+    model = session.scalar(select(col(Run.model)).where(col(Run.id) == run_id))
+    if model is None:
         return
     waiting = session.execute(
         select(col(Scenario.id), col(Scenario.slug)).where(
@@ -224,7 +225,7 @@ def _adopt(
         )
     ).all()
     for id_, slug in waiting:
-        give_run(session, id_, slug, report.id, report.model)
+        give_run(session, id_, slug, run_id, model)
 
 
 def give_run(

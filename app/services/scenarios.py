@@ -1,8 +1,13 @@
-"""Scenarios: the questions that can be run, with their last answers."""
+"""Scenarios: the questions that can be run, with their last answers.
+
+Those of the corpus are loaded; reviewers save others beside them, under
+names of their own.
+"""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, or_, select
@@ -11,7 +16,16 @@ from sqlmodel import col
 
 from app.db import Database
 from app.errors import InvalidError, NotFoundError
-from app.models import Call, Run, Scenario, ScenarioCall, Severity, Thread
+from app.models import (
+    Call,
+    Reviewer,
+    Run,
+    SavedScenario,
+    Scenario,
+    ScenarioCall,
+    Severity,
+    Thread,
+)
 from app.models import ThreadState as State
 from app.services import evidence, runs
 from app.services.asking import Question
@@ -32,12 +46,20 @@ class Objection(NamedTuple):
     severity: Severity
 
 
+class Author(NamedTuple):
+    """Who saved a question, and when."""
+
+    name: str
+    display_name: str
+    saved_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class QuestionRecord:
     """A question as it is stored, with its last run's report.
 
     `position` is its place in the list; `report` is None before the first
-    run.
+    run, `author` for a question of the corpus.
     """
 
     position: int
@@ -48,24 +70,31 @@ class QuestionRecord:
     calls: tuple[str, ...]
     run_id: str | None
     report: dict[str, Any] | None
+    author: Author | None
+
+    @property
+    def parsed(self) -> ParsedScenario | None:
+        """Return the question parsed; None if it is of another version."""
+        return read_scenario(self.text, self.slug)
 
     @property
     def scenario(self) -> ParsedScenario:
         """Return the question parsed."""
-        parsed = read_scenario(self.text, self.slug)
+        parsed = self.parsed
         if parsed is None:
             raise InvalidError(
                 f"the scenario {self.slug} is of another version; load the "
-                "corpus again"
+                "corpus again, or save it anew"
             )
         return parsed
 
     @property
     def lines(self) -> tuple[Line, ...]:
         """Return the last answers, a column for each known platform."""
-        if self.report is None:
+        parsed = self.parsed
+        if self.report is None or parsed is None:
             return ()
-        return build_lines(self.report, self.scenario, tuple(PLATFORMS))
+        return build_lines(self.report, parsed, tuple(PLATFORMS))
 
 
 def list_questions(
@@ -138,9 +167,18 @@ def _select_questions() -> Select[Any]:
             col(Thread.title),
             col(Thread.state),
             col(Thread.severity),
+            col(Reviewer.name),
+            col(Reviewer.display_name),
+            col(SavedScenario.saved_at),
         )
         .outerjoin(Run, col(Run.id) == col(Scenario.run_id))
         .outerjoin(Thread, col(Thread.id) == col(Scenario.thread_id))
+        .outerjoin(
+            SavedScenario, col(SavedScenario.scenario_id) == col(Scenario.id)
+        )
+        .outerjoin(
+            Reviewer, col(Reviewer.id) == col(SavedScenario.reviewer_id)
+        )
     )
 
 
@@ -159,6 +197,7 @@ def _read_questions(
             calls=tuple(calls.get(row[0], ())),
             run_id=row[5],
             report=row[6],
+            author=Author(*row[11:14]) if row[11] is not None else None,
         )
         for row in rows
     ]
@@ -179,8 +218,9 @@ def _list_calls(session: Session, ids: Sequence[int]) -> dict[int, list[str]]:
 def refresh_runs(database: Database, explorer: Explorer) -> list[str]:
     """Explore the scenarios whose run is missing or of another model.
 
-    Evidence that rested on the runs before is stale from then on. Returns
-    the names of what was explored.
+    Evidence that rested on the runs before is stale from then on. What this
+    version reads no more is left as it is. Returns the names of what was
+    explored.
     """
     with database.read() as session:
         outdated = session.execute(
@@ -198,10 +238,11 @@ def refresh_runs(database: Database, explorer: Explorer) -> list[str]:
     reports = [
         (id_, text, explorer.explore(Question(slug, text)))
         for id_, slug, text in outdated
+        if read_scenario(text, slug) is not None
     ]
     with database.write() as session:
         for id_, text, report in reports:
             run = runs.store_report(session, report, text)
             runs.give_run(session, id_, report.scenario, run.id, report.model)
         evidence.mark_stale(session)
-    return [slug for _, slug, _ in outdated]
+    return [report.scenario for _, _, report in reports]

@@ -1,0 +1,185 @@
+"""Saving: a question of one's own becomes one of the list.
+
+Its name begins with `asked-`, which no corpus uses. Whoever saved it may
+replace it; evidence that rested on the text before is stale from then on.
+"""
+
+import hashlib
+import re
+from datetime import UTC, datetime
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from app.errors import ConflictError, Fault, InvalidError, NotFoundError
+from app.models import (
+    Call,
+    SavedScenario,
+    Scenario,
+    ScenarioCall,
+    Thread,
+)
+from app.services import entries, evidence
+from app.services.asking import build_refusal
+from app.services.corpus_scenarios import SAVED
+from app.services.proposals import find_proposal
+from app.services.reviewers import Visitor
+from app.sim import Scenario as ParsedScenario
+from app.sim import ScenarioError, parse_scenario
+
+LONGEST_NAME = 60
+MOST_SAVED = 200
+"""How many questions one reviewer may save."""
+
+_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+
+
+def build_slug(name: str) -> str:
+    """Return the name that a saved question has, or refuse it."""
+    rest = name.strip().removeprefix(SAVED)
+    if not _NAME.fullmatch(rest) or len(rest) > LONGEST_NAME:
+        raise InvalidError(
+            "the question cannot have this name",
+            Fault(
+                "/name",
+                "expected lower-case letters, digits and single hyphens, "
+                f"{LONGEST_NAME} at most",
+            ),
+        )
+    return f"{SAVED}{rest}"
+
+
+def save_scenario(
+    session: Session, visitor: Visitor, name: str, text: str
+) -> str:
+    """Save a question, or replace one of one's own; returns its name.
+
+    The text has been checked by a worker before.
+
+    Raises
+    ------
+    InvalidError
+        If the name or the text is none, or it speaks of what there is not.
+    ConflictError
+        If somebody else has saved a question of this name.
+    """
+    slug = build_slug(name)
+    try:
+        scenario = parse_scenario(text, slug=slug)
+    except ScenarioError as error:
+        raise build_refusal(error) from None
+    entries.take_turn(session)
+    thread_id = _find_thread(session, scenario)
+    calls = _find_calls(session, scenario)
+    row = session.scalar(select(Scenario).where(col(Scenario.slug) == slug))
+    is_new = row is None
+    if row is None:
+        row = _add_row(session, visitor, slug)
+    else:
+        _require_own(session, visitor, row)
+    if row.text != text:
+        row.run_id = None
+    row.text, row.question = text, scenario.question
+    row.thread_id = thread_id
+    session.flush()
+    _link_calls(session, row, calls)
+    entries.append_entry(
+        session,
+        visitor.actor,
+        "scenario.saved" if is_new else "scenario.replaced",
+        f"scenario:{slug}",
+        {
+            "question": scenario.question,
+            "text": hashlib.sha256(text.encode()).hexdigest(),
+        },
+    )
+    evidence.mark_stale(session)
+    return slug
+
+
+def _find_thread(session: Session, scenario: ParsedScenario) -> int | None:
+    if scenario.objection is None:
+        return None
+    found = session.scalar(
+        select(col(Thread.id)).where(col(Thread.slug) == scenario.objection)
+    )
+    if found is None:
+        raise InvalidError(
+            "the question comes from a thread that there is not",
+            Fault(
+                "/scenario_text",
+                f"objection: no thread is called {scenario.objection!r}",
+            ),
+        )
+    return found
+
+
+def _find_calls(session: Session, scenario: ParsedScenario) -> list[int]:
+    rows = session.execute(
+        select(col(Call.name), col(Call.id)).where(
+            col(Call.name).in_(scenario.about)
+        )
+    )
+    found: dict[str, int] = {name: id_ for name, id_ in rows if id_}
+    for name in scenario.about:
+        if name not in found:
+            raise InvalidError(
+                "the question is about a call that there is not",
+                Fault("/scenario_text", f"about: no call is named {name!r}"),
+            )
+    return [found[name] for name in dict.fromkeys(scenario.about)]
+
+
+def _add_row(session: Session, visitor: Visitor, slug: str) -> Scenario:
+    proposal = find_proposal(session)
+    if proposal is None:
+        raise NotFoundError("proposal", "under review")
+    count = session.scalar(
+        select(func.count())
+        .select_from(SavedScenario)
+        .where(col(SavedScenario.reviewer_id) == visitor.id)
+    )
+    if count and count >= MOST_SAVED:
+        raise ConflictError(
+            f"you have saved {count} questions, {MOST_SAVED} at most; "
+            "replace one of them"
+        )
+    last = session.scalar(select(func.max(col(Scenario.position)))) or 0
+    row = Scenario(
+        proposal_id=proposal.id,
+        position=last + 1,
+        slug=slug,
+        question="",
+        text="",
+    )
+    session.add(row)
+    session.flush()
+    assert row.id is not None  # noqa: S101 - it was flushed
+    session.add(
+        SavedScenario(
+            scenario_id=row.id,
+            reviewer_id=visitor.id,
+            saved_at=datetime.now(UTC),
+        )
+    )
+    return row
+
+
+def _require_own(session: Session, visitor: Visitor, row: Scenario) -> None:
+    saved = session.get(SavedScenario, row.id)
+    if saved is None or saved.reviewer_id != visitor.id:
+        raise ConflictError(
+            f"somebody else has saved {row.slug}; choose another name"
+        )
+    saved.saved_at = datetime.now(UTC)
+
+
+def _link_calls(session: Session, row: Scenario, calls: list[int]) -> None:
+    assert row.id is not None  # noqa: S101 - it was flushed
+    session.execute(
+        delete(ScenarioCall).where(col(ScenarioCall.scenario_id) == row.id)
+    )
+    for call_id in calls:
+        session.add(ScenarioCall(scenario_id=row.id, call_id=call_id))
+    session.flush()
