@@ -10,12 +10,26 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from app.sim.delivery import NOTICED_IRQ, NOTICED_MCE, NOTICED_NMI
+from app.sim.delivery import (
+    BOOT,
+    NOTICED_IRQ,
+    NOTICED_MCE,
+    latch_nmi,
+    raise_line,
+)
+from app.sim.devices import Devices, receive, request
+from app.sim.errors import NotModelled
 from app.sim.machine import Machine, update
-from app.sim.timekeeping import advance, suspend, wait_for_alarm
+from app.sim.paging import forget_pages
+from app.sim.timekeeping import (
+    steal,
+    suspend,
+    wait_for_alarm,
+    wait_for_timer,
+)
 
-BOOT: Final = 0
-"""The processor to which a machine's interrupts are wired."""
+SERIAL_BYTE: Final = 0x41
+"""What a byte that arrives at the serial port is: an A."""
 
 
 def arrive(machine: Machine, event: str) -> list[Machine]:
@@ -34,7 +48,11 @@ def arrive(machine: Machine, event: str) -> list[Machine]:
 
 def _arrive_irq(machine: Machine, line: int) -> Machine:
     """Latch a line; a hypervisor that runs now also hands over."""
-    machine = machine.replace(irqs=machine.irqs | 1 << line)
+    return _hand_over(raise_line(machine, line))
+
+
+def _hand_over(machine: Machine) -> Machine:
+    """Let a hypervisor take the hardware's interrupt, and go on from it."""
     if machine.vcpus[BOOT].deferred:
         machine = update(machine, BOOT, deferred=0)
     return _notice(machine, NOTICED_IRQ)
@@ -42,12 +60,28 @@ def _arrive_irq(machine: Machine, line: int) -> Machine:
 
 def _arrive_nmi(machine: Machine) -> list[Machine]:
     """Latch an NMI, if the guest gets to see it."""
-    host = machine.board.host
-    if host.has_hypervisor and machine.vcpus[BOOT].paravirtual:
-        machine = _notice(machine, NOTICED_NMI)
-        if host.choose("nmi") == "not-delivered":
-            return [machine]
-    return [update(machine, BOOT, nmi_pending=1)]
+    return [latch_nmi(machine, BOOT)]
+
+
+def _arrive_byte(machine: Machine) -> list[Machine]:
+    """Let a byte arrive at the serial port."""
+    devices = receive(_require_devices(machine), SERIAL_BYTE)
+    return [_hand_over(machine.replace(devices=devices))]
+
+
+def _arrive_request(machine: Machine) -> list[Machine]:
+    """Let the latch ask for service, unless it waits for that already."""
+    devices = _require_devices(machine)
+    if devices.latch.requests:
+        return []
+    return [_hand_over(machine.replace(devices=request(devices)))]
+
+
+def _require_devices(machine: Machine) -> Devices:
+    """Answer the devices, or raise that the question has none."""
+    if machine.devices is None:
+        raise NotModelled('a device where [start] has no "devices = true"')
+    return machine.devices
 
 
 def _arrive_machine_check(machine: Machine) -> list[Machine]:
@@ -63,19 +97,20 @@ def _arrive_machine_check(machine: Machine) -> list[Machine]:
     return [update(machine, BOOT, mce_pending=1)]
 
 
+def _forget_pages(machine: Machine) -> list[Machine]:
+    """Let one processor drop its TLB, as it may do at any time."""
+    return [
+        forget_pages(machine, cpu, everything=True)
+        for cpu, vcpu in enumerate(machine.vcpus)
+        if vcpu.tlb
+    ]
+
+
 def _notice(machine: Machine, kind: int) -> Machine:
     """Note that the hypervisor took an event from the hardware."""
     if not machine.board.host.has_hypervisor:
         return machine
     return machine.replace(noticed=machine.noticed | kind)
-
-
-def _steal(machine: Machine) -> list[Machine]:
-    """Take the processor away for a while, where a hypervisor can."""
-    board = machine.board
-    if not board.host.has_hypervisor:
-        return []
-    return [advance(machine, board.steal_cycles, stolen=True)]
 
 
 _ARRIVALS: Final[Mapping[str, Callable[[Machine], list[Machine]]]] = (
@@ -84,8 +119,12 @@ _ARRIVALS: Final[Mapping[str, Callable[[Machine], list[Machine]]]] = (
             "nmi": _arrive_nmi,
             "mce": _arrive_machine_check,
             "suspend": suspend,
-            "steal": _steal,
+            "tlb": _forget_pages,
+            "steal": steal,
             "alarm": wait_for_alarm,
+            "timer": wait_for_timer,
+            "serial": _arrive_byte,
+            "latch": _arrive_request,
         }
     )
 )

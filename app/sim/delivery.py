@@ -5,12 +5,16 @@ the handler (`entry`). What is due at an instruction boundary, and whether it
 must be taken there, is decided here: by the flag that counts for the guest, by
 the shadows of STI and MOV SS, by NMI blocking and by the policies.
 
-The controller is a PIC without in-service register: a line is acknowledged
-when it is delivered, and the lowest line goes first.
+A processor takes interrupts from its local APIC, if it has one, and the first
+one takes those of the machine's interrupt controller as well. Without devices
+that is one without in-service register: a line is acknowledged when it is
+delivered, and the lowest line goes first. With devices it is the pair of
+8259A, whose interrupts have to be ended by the handler.
 """
 
 from typing import Final, NamedTuple
 
+from app.sim.devices import local_apic, pic, wiring
 from app.sim.entry import deliver_exception, is_interruptible
 from app.sim.errors import GuestFault
 from app.sim.machine import (
@@ -23,6 +27,9 @@ from app.sim.machine import (
     update,
 )
 from app.sim.vectors import MACHINE_CHECK, NMI
+
+BOOT: Final = 0
+"""The processor to which a machine's interrupt controller is wired."""
 
 LINES: Final = 16
 IRQ_BASE: Final = 0x20
@@ -62,8 +69,8 @@ def get_due(machine: Machine, cpu: CpuId) -> Due | None:
         due = _get_due_nmi(machine, vcpu)
         if due is not None:
             return due
-    if machine.irqs and vcpu.shadow == NO_SHADOW:
-        return _get_due_irq(machine, cpu)
+    if vcpu.shadow == NO_SHADOW and has_request(machine, cpu):
+        return _get_due_interrupt(machine, cpu)
     return None
 
 
@@ -80,13 +87,52 @@ def _get_due_nmi(machine: Machine, vcpu: VCpu) -> Due | None:
     return Due(NMI, forced=True, clause=clause)
 
 
-def _get_due_irq(machine: Machine, cpu: CpuId) -> Due | None:
-    """Answer whether the first pending line is delivered."""
+def has_request(machine: Machine, cpu: CpuId) -> bool:
+    """Whether an interrupt is requested that a processor might take."""
+    vcpu = machine.vcpus[cpu]
+    if vcpu.apic is not None and vcpu.apic.irr:
+        return True
+    if cpu != BOOT:
+        return False
+    if machine.devices is None:
+        return bool(machine.irqs)
+    return bool(pic.get_requests(machine.devices.pic))
+
+
+def get_requested_lines(machine: Machine) -> int:
+    """Answer a bit for each interrupt line whose request is latched."""
+    if machine.devices is None:
+        return machine.irqs
+    return pic.get_requests(machine.devices.pic)
+
+
+def find_vector(machine: Machine, cpu: CpuId) -> int | None:
+    """Answer which vector a processor would be given now, if any."""
+    apic = machine.vcpus[cpu].apic
+    if apic is not None:
+        vector = local_apic.find_vector(apic)
+        if vector is not None:
+            return vector
+        if not local_apic.passes_extint(apic):
+            return None
+    if cpu != BOOT:
+        return None
+    if machine.devices is not None:
+        return pic.find_vector(machine.devices.pic)
+    if not machine.irqs:
+        return None
+    return IRQ_BASE + (machine.irqs & -machine.irqs).bit_length() - 1
+
+
+def _get_due_interrupt(machine: Machine, cpu: CpuId) -> Due | None:
+    """Answer whether the first request is delivered."""
     if not is_interruptible(machine, cpu):
+        return None
+    vector = find_vector(machine, cpu)
+    if vector is None:
         return None
     vcpu = machine.vcpus[cpu]
     host = machine.board.host
-    vector = IRQ_BASE + (machine.irqs & -machine.irqs).bit_length() - 1
     if not host.is_virtual(vcpu):
         return Due(vector, forced=True, clause="SDM vol. 3A, 6.8.1")
     if vcpu.deferred:
@@ -111,11 +157,31 @@ def deliver_on_enable(machine: Machine, cpu: CpuId) -> Machine:
     """Hand over or defer what is pending, as the policy says."""
     host = machine.board.host
     virtual = host.is_virtual(machine.vcpus[cpu])
-    if not machine.irqs:
+    if not has_request(machine, cpu):
         return machine
     if virtual and host.choose("interrupt_delivery") == "explicit":
         return update(machine, cpu, deferred=1)
     return deliver_pending(machine, cpu)
+
+
+# --------------------------------------------------------------- requests
+
+
+def raise_line(machine: Machine, line: int) -> Machine:
+    """Latch the request of an interrupt line, as an edge."""
+    if machine.devices is None:
+        return machine.replace(irqs=machine.irqs | 1 << line)
+    return machine.replace(devices=wiring.pulse(machine.devices, line))
+
+
+def latch_nmi(machine: Machine, cpu: CpuId) -> Machine:
+    """Latch an NMI, if the guest gets to see it."""
+    host = machine.board.host
+    if host.has_hypervisor and machine.vcpus[cpu].paravirtual:
+        machine = machine.replace(noticed=machine.noticed | NOTICED_NMI)
+        if host.choose("nmi") == "not-delivered":
+            return machine
+    return update(machine, cpu, nmi_pending=1)
 
 
 # ---------------------------------------------------------------- delivery
@@ -124,16 +190,27 @@ def deliver_on_enable(machine: Machine, cpu: CpuId) -> Machine:
 def deliver_due(machine: Machine, cpu: CpuId, vector: int) -> Machine:
     """Acknowledge what is due and enter its handler."""
     vcpu = machine.vcpus[cpu]
-    if vector == MACHINE_CHECK:
+    if vcpu.mce_pending and vector == MACHINE_CHECK:
         return _deliver_machine_check(machine, cpu)
-    if vector == NMI:
+    if vcpu.nmi_pending and not vcpu.nmi_blocked and vector == NMI:
         machine = update(machine, cpu, nmi_pending=0, nmi_blocked=1, halted=0)
     else:
-        line = 1 << (vector - IRQ_BASE)
-        machine = machine.replace(irqs=machine.irqs & ~line)
+        machine = _acknowledge(machine, cpu, vector)
         if vcpu.halted:
             machine = update(machine, cpu, halted=0)
     return deliver_exception(machine, cpu, GuestFault(vector))
+
+
+def _acknowledge(machine: Machine, cpu: CpuId, vector: int) -> Machine:
+    """Tell the controller that its interrupt is taken."""
+    apic = machine.vcpus[cpu].apic
+    if apic is not None and local_apic.find_vector(apic) == vector:
+        return update(machine, cpu, apic=local_apic.acknowledge(apic, vector))
+    if machine.devices is not None:
+        pair, _ = pic.acknowledge(machine.devices.pic)
+        return machine.replace(devices=machine.devices._replace(pic=pair))
+    line = 1 << (vector - IRQ_BASE)
+    return machine.replace(irqs=machine.irqs & ~line)
 
 
 def _deliver_machine_check(machine: Machine, cpu: CpuId) -> Machine:

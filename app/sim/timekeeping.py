@@ -1,20 +1,59 @@
-"""Time: cycles, the wall clock and the alarms.
+"""Time: cycles, the wall clock, the alarms and the devices' timers.
 
 Time stands still unless something says that it passes: an event, or a number
 of cycles per instruction that a scenario asks for. So the clock does not
 multiply the states of a question in which it plays no part.
+
+At each moment a processor runs, is halted, or is ready: it would run and the
+hypervisor lets it wait (RFC 2.12). Who is kept waiting is said to `advance`.
 """
 
+from collections.abc import Collection
+from enum import Enum
 from typing import Final
 
+from app.sim.delivery import get_due, raise_line
+from app.sim.devices import advance as advance_devices
+from app.sim.devices import get_next_expiry, local_apic
+from app.sim.devices.pit import FREQUENCY as TICKS_PER_SECOND
 from app.sim.machine import Alarm, CpuId, Machine, set_vcpu, update
 
 REAL: Final = 0
 AVAILABLE: Final = 1
 STOLEN: Final = 2
-ALARM_LINE: Final = 1
+ALARM_LINE: Final = 0
 NANOSECONDS: Final = 1_000_000_000
 _COUNTER_MASK: Final = 0xFFFF_FFFF_FFFF_FFFF
+
+
+class State(Enum):
+    """What a processor does at a moment: RFC 2.12."""
+
+    RUNNING = "running"
+    HALTED = "halted"
+    READY = "ready"
+
+
+def get_state(machine: Machine, cpu: CpuId, *, kept_waiting: bool) -> State:
+    """Answer the state of a processor that waits for its turn, or does not.
+
+    A halted one is halted only as long as nothing is pending for it; then it
+    is ready, and runs as soon as the hypervisor lets it.
+    """
+    vcpu = machine.vcpus[cpu]
+    idle = vcpu.halted or vcpu.startup or vcpu.shutdown
+    if idle and get_due(machine, cpu) is None and not _has_alarm(machine, cpu):
+        return State.HALTED
+    return State.READY if kept_waiting else State.RUNNING
+
+
+def _has_alarm(machine: Machine, cpu: CpuId) -> bool:
+    """Whether the expiry of an alarm is reached that has not fired."""
+    return any(
+        alarm is not None
+        and get_counter(machine, cpu, counter) >= alarm.expiry
+        for counter, alarm in enumerate(machine.vcpus[cpu].alarms)
+    )
 
 
 def get_counter(machine: Machine, cpu: CpuId, counter: int) -> int:
@@ -25,21 +64,80 @@ def get_counter(machine: Machine, cpu: CpuId, counter: int) -> int:
     return machine.real - stolen if counter == AVAILABLE else machine.real
 
 
-def advance(machine: Machine, cycles: int, *, stolen: bool = False) -> Machine:
-    """Let cycles pass, as stolen ones or while the processors run."""
+def get_ticks(machine: Machine) -> int:
+    """Read the time in ticks of the interval timer."""
+    return machine.real * TICKS_PER_SECOND // machine.board.frequency
+
+
+# ---------------------------------------------------------- time that passes
+
+
+def advance(
+    machine: Machine, cycles: int, *, waiting: Collection[CpuId] = ()
+) -> Machine:
+    """Let cycles pass; ``waiting`` is whom the hypervisor does not let run.
+
+    One of these that is halted becomes ready as soon as something is pending
+    for it; what is ready has its time stolen. Alarms fire on processors that
+    run, and a halted one runs when its alarm wakes it.
+    """
     frequency = machine.board.frequency
-    machine = machine.replace(
-        real=(machine.real + cycles) & _COUNTER_MASK,
-        wallclock=machine.wallclock + cycles * NANOSECONDS // frequency,
-    )
+    nanoseconds = cycles * NANOSECONDS // frequency
+    machine = machine.replace(wallclock=machine.wallclock + nanoseconds)
+    while cycles > 0:
+        span = min(cycles, _find_boundary(machine, waiting) or cycles)
+        machine = _pass(machine, span, waiting)
+        cycles -= span
+    return machine
+
+
+def _find_boundary(machine: Machine, waiting: Collection[CpuId]) -> int | None:
+    """Find in how many cycles a halted processor may become ready."""
+    if not waiting:
+        return None
+    ahead = [
+        *_list_alarms_ahead(machine, waiting),
+        *_list_timers_ahead(machine),
+    ]
+    return min((cycles for cycles in ahead if cycles > 0), default=None)
+
+
+def _pass(
+    machine: Machine, cycles: int, waiting: Collection[CpuId]
+) -> Machine:
+    """Let cycles pass in which nobody's state changes."""
+    ready = [
+        cpu in waiting
+        and get_state(machine, cpu, kept_waiting=True) is State.READY
+        for cpu in range(len(machine.vcpus))
+    ]
+    machine = machine.replace(real=(machine.real + cycles) & _COUNTER_MASK)
     for cpu, vcpu in enumerate(machine.vcpus):
         passed = vcpu.replace(
             tsc=(vcpu.tsc + cycles) & _COUNTER_MASK,
-            stolen=vcpu.stolen + (cycles if stolen else 0),
+            stolen=vcpu.stolen + (cycles if ready[cpu] else 0),
         )
         machine = set_vcpu(machine, cpu, passed)
-        machine = fire_alarms(machine, cpu)
+    machine = fire_timers(machine)
+    for cpu in range(len(machine.vcpus)):
+        if cpu not in waiting:
+            machine = fire_alarms(machine, cpu)
     return machine
+
+
+def steal(machine: Machine) -> list[Machine]:
+    """Let the hypervisor run someone else for a while, where there is one.
+
+    Afterwards all processors run again, and alarms that had to wait fire.
+    """
+    board = machine.board
+    if not board.host.has_hypervisor:
+        return []
+    everybody = range(len(machine.vcpus))
+    machine = advance(machine, board.steal_cycles, waiting=everybody)
+    for cpu in everybody:
+        machine = fire_alarms(machine, cpu)
+    return [machine]
 
 
 def suspend(machine: Machine) -> list[Machine]:
@@ -51,7 +149,7 @@ def suspend(machine: Machine) -> list[Machine]:
     seconds = machine.board.suspend_seconds
     later = machine.replace(
         wallclock=machine.wallclock + seconds * NANOSECONDS,
-        wallclock_updated=1,
+        wallclock_updated=(1 << len(machine.vcpus)) - 1,
     )
     if machine.board.host.hides_tsc():
         return [later]
@@ -67,6 +165,9 @@ def _shift_tsc(machine: Machine, cycles: int | None) -> Machine:
     return machine
 
 
+# ------------------------------------------------------ alarms and timers
+
+
 def fire_alarms(machine: Machine, cpu: CpuId) -> Machine:
     """Fire the alarms whose expiry is reached.
 
@@ -77,13 +178,37 @@ def fire_alarms(machine: Machine, cpu: CpuId) -> Machine:
         now = get_counter(machine, cpu, counter)
         if alarm is None or now < alarm.expiry:
             continue
-        machine = machine.replace(irqs=machine.irqs | ALARM_LINE)
+        machine = _signal(machine, cpu, alarm)
         following = None
         if alarm.period:
             missed = (now - alarm.expiry) // alarm.period + 1
             expiry = alarm.expiry + missed * alarm.period
-            following = Alarm(expiry, alarm.period)
+            following = alarm._replace(expiry=expiry)
         machine = set_alarm_slot(machine, cpu, counter, following)
+    return machine
+
+
+def _signal(machine: Machine, cpu: CpuId, alarm: Alarm) -> Machine:
+    """Signal the interrupt controller to which an alarm is wired."""
+    if not alarm.lvtt:
+        return raise_line(machine, ALARM_LINE)
+    apic = machine.vcpus[cpu].apic
+    assert apic is not None  # noqa: S101 - VMI_SetAlarm sees to it
+    apic = local_apic.accept_local(apic, local_apic.LVT_TIMER)
+    return update(machine, cpu, apic=apic)
+
+
+def fire_timers(machine: Machine) -> Machine:
+    """Let the timers of the devices and of the APICs expire."""
+    devices = machine.devices
+    if devices is not None and get_next_expiry(devices) is not None:
+        devices = advance_devices(devices, get_ticks(machine))
+        if devices is not machine.devices:
+            machine = machine.replace(devices=devices)
+    for cpu, vcpu in enumerate(machine.vcpus):
+        if vcpu.apic is not None and vcpu.apic.expiry is not None:
+            apic = local_apic.advance(vcpu.apic, machine.real)
+            machine = update(machine, cpu, apic=apic)
     return machine
 
 
@@ -96,12 +221,37 @@ def set_alarm_slot(
     return update(machine, cpu, alarms=tuple(alarms))
 
 
-def wait_for_alarm(machine: Machine) -> list[Machine]:
-    """Let time pass until the next alarm of any processor expires."""
-    ahead = [
+def _list_alarms_ahead(machine: Machine, cpus: Collection[CpuId]) -> list[int]:
+    """List in how many cycles the alarms of some processors expire."""
+    return [
         alarm.expiry - get_counter(machine, cpu, counter)
-        for cpu, vcpu in enumerate(machine.vcpus)
-        for counter, alarm in enumerate(vcpu.alarms)
+        for cpu in cpus
+        for counter, alarm in enumerate(machine.vcpus[cpu].alarms)
         if alarm is not None
     ]
+
+
+def _list_timers_ahead(machine: Machine) -> list[int]:
+    """List in how many cycles the timers of the devices expire."""
+    ahead = [
+        vcpu.apic.expiry - machine.real
+        for vcpu in machine.vcpus
+        if vcpu.apic is not None and vcpu.apic.expiry is not None
+    ]
+    tick = get_next_expiry(machine.devices) if machine.devices else None
+    if tick is not None:
+        cycles = -(-tick * machine.board.frequency // TICKS_PER_SECOND)
+        ahead.append(cycles - machine.real)
+    return ahead
+
+
+def wait_for_alarm(machine: Machine) -> list[Machine]:
+    """Let time pass until the next alarm of any processor expires."""
+    ahead = _list_alarms_ahead(machine, range(len(machine.vcpus)))
+    return [advance(machine, min(ahead))] if ahead else []
+
+
+def wait_for_timer(machine: Machine) -> list[Machine]:
+    """Let time pass until the next timer of a device expires."""
+    ahead = _list_timers_ahead(machine)
     return [advance(machine, min(ahead))] if ahead else []

@@ -1,19 +1,29 @@
 """Time (RFC 2.12): counters, suspension, alarms."""
 
+import itertools
+
 import pytest
 
+from app.sim.apic import require_apic
 from app.sim.arrivals import arrive
+from app.sim.delivery import get_requested_lines
+from app.sim.devices import build_devices, write_port
+from app.sim.devices.local_apic import build_apic, write_register
 from app.sim.machine import Alarm, Machine, update
 from app.sim.start import Start
 from app.sim.timekeeping import (
     AVAILABLE,
     REAL,
     STOLEN,
+    State,
     advance,
     fire_alarms,
     get_counter,
+    get_state,
+    steal,
     suspend,
     wait_for_alarm,
+    wait_for_timer,
 )
 from tests.sim.guest import build, get_vcpu, step
 
@@ -105,17 +115,142 @@ def test_missed_periods_are_not_made_up() -> None:
     assert get_vcpu(machine).alarms[REAL] == Alarm(9, 2)
 
 
+EXAMPLE = (
+    *("running", "running", "running", "halted", "ready"),
+    *("running", "ready", "ready", "ready", "running"),
+)
+"""The state in each millisecond of the first example of RFC 2.12."""
+
+
+def _pass_example(machine: Machine) -> list[Machine]:
+    """Let ten milliseconds pass as in the example: before, and after each.
+
+    At 3 it halts, at 4 its I/O completes, at 5 and at 9 it gets its turn,
+    which at 6 is taken away. An alarm's interrupt is served at once.
+    """
+    machines = [machine]
+    for millisecond, expected in enumerate(EXAMPLE):
+        kept_waiting = millisecond in {4, 6, 7, 8}
+        if millisecond in {3, 5}:
+            machine = update(machine, 0, halted=int(millisecond == 3))
+        if millisecond == 4:
+            machine = machine.replace(irqs=machine.irqs | 0b100)
+        state = get_state(machine, 0, kept_waiting=kept_waiting)
+        assert state is State(expected)
+        waiting = [0] if kept_waiting else []
+        if not kept_waiting:
+            machine = fire_alarms(machine, 0)
+        machine = advance(machine, 1, waiting=waiting)
+        machine = machine.replace(irqs=machine.irqs & ~1)
+        machines.append(machine)
+    return machines
+
+
+def test_the_example_of_stolen_time() -> None:
+    """RFC 2.12, example 1: the table of the three counters."""
+    start = Start(interrupts=True)
+    counts = [
+        _count(machine)
+        for machine in _pass_example(build(platform="software", start=start))
+    ]
+    assert counts == [
+        (real, real - stolen, stolen)
+        for real, stolen in enumerate((0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 4))
+    ]
+
+
+def _list_firings(machine: Machine) -> list[int]:
+    """List the milliseconds of the example in which an alarm fires."""
+    fired = []
+    machines = _pass_example(machine)
+    for millisecond, (old, new) in enumerate(
+        itertools.pairwise(machines), start=1
+    ):
+        if get_vcpu(old).alarms != get_vcpu(new).alarms:
+            fired.append(millisecond)
+    return fired
+
+
 def test_an_alarm_on_available_time_waits_while_time_is_stolen() -> None:
     """RFC 2.12: available 1, 3, 5 is real 1, 3, 6 in the example."""
-    machine = build(platform="software", start=Start())
-    machine = _arm(machine, None, Alarm(1, 2))
-    fired = []
-    for millisecond, stolen in enumerate("----s-ss s-".replace(" ", ""), 1):
-        machine = advance(machine, 1, stolen=stolen == "s")
-        if machine.irqs:
-            fired.append(millisecond)
-            machine = machine.replace(irqs=0)
-    assert fired == [1, 3, 6]
+    machine = build(platform="software", start=Start(interrupts=True))
+    assert _list_firings(_arm(machine, None, Alarm(1, 2))) == [1, 3, 6]
+
+
+def test_an_alarm_on_real_time_fires_only_while_its_processor_runs() -> None:
+    """RFC 2.12: expiries 3, 5, 7, 9; between 7 and 9 it fires once at most.
+
+    At 7 the processor is ready, so that expiry and the one at 9 fire
+    together when it runs again, at 9.
+    """
+    machine = build(platform="software", start=Start(interrupts=True))
+    machine = _arm(machine, Alarm(3, 2), None)
+    after = _pass_example(machine)
+    expiries = [get_vcpu(each).alarms[REAL] for each in after]
+    assert expiries == [
+        Alarm(expiry, 2) for expiry in (3, 3, 3, 5, 5, 5, 7, 7, 7, 7, 11)
+    ]
+
+
+def test_a_halted_processor_is_ready_when_its_alarm_expires() -> None:
+    """RFC 2.12: until the expiry its time is available, then stolen."""
+    machine = update(_software(), 0, halted=1)
+    (later,) = steal(machine)
+    assert _count(later) == (1300, 1100, 200)
+    (later,) = steal(_arm(machine, Alarm(1100, 0), None))
+    assert _count(later) == (1300, 900, 400)
+    assert later.irqs == 1
+    (later,) = steal(_arm(machine, None, Alarm(900, 0)))
+    assert _count(later) == (1300, 900, 400)
+
+
+def test_a_halted_processor_is_ready_when_something_is_pending() -> None:
+    """Stolen time begins with the work, not with the turn."""
+    start = Start(interrupts=True, steal_cycles=300)
+    machine = update(build(platform="software", start=start), 0, halted=1)
+    (later,) = steal(machine.replace(irqs=1))
+    assert _count(later) == (300, 0, 300)
+    (later,) = steal(update(machine, 0, virtual_if=0).replace(irqs=1))
+    assert _count(later) == (300, 300, 0)
+
+
+def test_the_interval_timer_expires_in_real_time() -> None:
+    """Its ticks come at 1,193,182 Hz, whatever the unit of cycles."""
+    start = Start(frequency=11_931_820)
+    machine = build(platform="software", start=start)
+    assert wait_for_timer(machine) == []
+    devices = build_devices()
+    for port, value in ((0x43, 0x34), (0x40, 50), (0x40, 0)):
+        devices = write_port(devices, port, 1, value, 0)
+    machine = machine.replace(devices=devices)
+    assert get_requested_lines(advance(machine, 499)) == 0
+    (later,) = wait_for_timer(machine)
+    assert later.real == 500
+    assert get_requested_lines(later) == 1
+    (later,) = wait_for_timer(later)
+    assert later.real == 1000
+
+
+def test_the_timer_of_an_apic_expires_in_real_time() -> None:
+    """Each expiry latches the vector of its entry."""
+    apic, _ = write_register(build_apic(0, boots=True), 0x320, 0x2_0040, 0)
+    for offset, value in ((0x3E0, 0xB), (0x380, 70)):
+        apic, _ = write_register(apic, offset, value, 0)
+    machine = update(build(platform="software", start=Start()), 0, apic=apic)
+    (later,) = wait_for_timer(machine)
+    assert later.real == 70
+    assert require_apic(later, 0).irr == 1 << 0x40
+    assert wait_for_timer(later)[0].real == 140
+
+
+def test_an_alarm_may_fire_as_the_timer_of_the_apic() -> None:
+    """RFC 2.12: as if attached to the vector in the timer's entry."""
+    apic, _ = write_register(build_apic(0, boots=True), 0x320, 0x40, 0)
+    machine = update(_software(), 0, apic=apic)
+    machine = _arm(machine, Alarm(1500, 0, lvtt=1), None)
+    machine = advance(machine, 500)
+    assert machine.irqs == 0
+    assert require_apic(machine, 0).irr == 1 << 0x40
 
 
 def test_waiting_goes_to_the_next_alarm() -> None:

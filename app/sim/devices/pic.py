@@ -12,7 +12,9 @@ from app.sim.errors import NotModelled
 
 COMMAND_PORTS: Final = (0x20, 0xA0)
 DATA_PORTS: Final = (0x21, 0xA1)
-PORTS: Final = frozenset({*COMMAND_PORTS, *DATA_PORTS})
+EDGE_PORTS: Final = (0x4D0, 0x4D1)
+"""A bit for each line that is level-triggered, on all but the oldest PCs."""
+PORTS: Final = frozenset({*COMMAND_PORTS, *DATA_PORTS, *EDGE_PORTS})
 LINES_PER_CHIP: Final = 8
 CASCADE: Final = 2
 SPURIOUS: Final = 7
@@ -36,6 +38,7 @@ _ROTATE: Final = 0x80
 _LEVEL_BITS: Final = 0x07
 _BASE_BITS: Final = 0xF8
 _BYTE: Final = 0xFF
+_ALWAYS_EDGES: Final = (0x07, 0x21)
 
 READY: Final = 0
 ICW2: Final = 2
@@ -47,7 +50,8 @@ class Chip(NamedTuple):
     """One 8259A.
 
     ``lines`` is the inputs as they stand, ``irr`` the requests latched,
-    ``level`` says that all inputs are level-triggered. ``step`` is the
+    ``level`` has a bit for each input that is level-triggered, and ``all``
+    says that ICW1 made them all so. ``step`` is the
     initialisation word that is expected next, or `READY`.
     """
 
@@ -57,6 +61,7 @@ class Chip(NamedTuple):
     base: int = 0
     lines: int = 0
     level: int = 0
+    all: int = 0
     auto_eoi: int = 0
     reads_isr: int = 0
     step: int = READY
@@ -70,15 +75,23 @@ class Pic(NamedTuple):
     second: Chip
 
 
-def build_pic(*, mask: int = 0, base: int = 0x20, auto_eoi: int = 0) -> Pic:
-    """Build a pair as a kernel leaves it, with 16 vectors from ``base``."""
-    first = Chip(imr=mask & _BYTE, base=base, auto_eoi=auto_eoi)
-    second = Chip(
-        imr=mask >> LINES_PER_CHIP & _BYTE,
-        base=base + LINES_PER_CHIP,
-        auto_eoi=auto_eoi,
+def build_pic(
+    *, mask: int = 0, base: int = 0x20, auto_eoi: int = 0, level: int = 0
+) -> Pic:
+    """Build a pair as a kernel leaves it, with 16 vectors from ``base``.
+
+    ``mask`` and ``level`` have a bit for each line.
+    """
+    first, second = (
+        Chip(
+            imr=mask >> shift & _BYTE,
+            base=base + shift,
+            level=level >> shift & _BYTE,
+            auto_eoi=auto_eoi,
+        )
+        for shift in (0, LINES_PER_CHIP)
     )
-    return _cascade(Pic(first, second))
+    return Pic(first, second)
 
 
 # -------------------------------------------------------------------- lines
@@ -96,11 +109,16 @@ def _set_input(chip: Chip, number: int, *, on: bool) -> Chip:
     """Raise or lower one input of a chip."""
     bit = 1 << number
     if on:
-        rises = chip.level or not chip.lines & bit
+        rises = not chip.lines & bit or _is_level(chip, bit)
         irr = chip.irr | bit if rises else chip.irr
         return chip._replace(lines=chip.lines | bit, irr=irr)
-    irr = chip.irr & ~bit if chip.level else chip.irr
+    irr = chip.irr & ~bit if _is_level(chip, bit) else chip.irr
     return chip._replace(lines=chip.lines & ~bit, irr=irr)
+
+
+def _is_level(chip: Chip, bit: int) -> bool:
+    """Whether an input is level-triggered."""
+    return bool(chip.all or chip.level & bit)
 
 
 def _cascade(pic: Pic) -> Pic:
@@ -156,7 +174,7 @@ def _serve(chip: Chip, number: int) -> Chip:
     """Move a request into service; an edge is used up by that."""
     bit = 1 << number
     isr = chip.isr if chip.auto_eoi else chip.isr | bit
-    held = chip.level and chip.lines & bit
+    held = chip.lines & bit and _is_level(chip, bit)
     return chip._replace(irr=chip.irr if held else chip.irr & ~bit, isr=isr)
 
 
@@ -172,6 +190,8 @@ def get_requests(pic: Pic) -> int:
 def read_port(pic: Pic, port: int) -> tuple[Pic, int]:
     """Read a byte: the mask, or the register that OCW3 chose."""
     chip = pic[_get_place(port)]
+    if port in EDGE_PORTS:
+        return pic, chip.level
     if port in DATA_PORTS:
         return pic, chip.imr
     return pic, chip.isr if chip.reads_isr else chip.irr
@@ -181,10 +201,12 @@ def write_port(pic: Pic, port: int, value: int) -> Pic:
     """Write a byte: an initialisation or an operation command word."""
     place = _get_place(port)
     chip = pic[place]
-    if port in DATA_PORTS:
+    if port in EDGE_PORTS:
+        chip = chip._replace(level=value & ~_ALWAYS_EDGES[place])
+    elif port in DATA_PORTS:
         chip = _write_data(chip, value)
     elif value & _ICW1:
-        chip = _begin(value)
+        chip = _begin(chip, value)
     elif value & _OCW3:
         chip = _choose(chip, value)
     else:
@@ -195,15 +217,17 @@ def write_port(pic: Pic, port: int, value: int) -> Pic:
 
 def _get_place(port: int) -> int:
     """Answer which chip a port belongs to."""
-    return int(port in {COMMAND_PORTS[1], DATA_PORTS[1]})
+    return int(port in {COMMAND_PORTS[1], DATA_PORTS[1], EDGE_PORTS[1]})
 
 
-def _begin(value: int) -> Chip:
-    """Take ICW1: all is forgotten, ICW2 comes next."""
+def _begin(chip: Chip, value: int) -> Chip:
+    """Take ICW1: what was requested is forgotten, ICW2 comes next."""
     if value & _SINGLE:
         raise NotModelled("a single interrupt controller")
     return Chip(
-        level=int(bool(value & _LEVEL_TRIGGERED)),
+        lines=chip.lines,
+        level=chip.level,
+        all=int(bool(value & _LEVEL_TRIGGERED)),
         step=ICW2,
         wants_icw4=value & _NEEDS_ICW4,
     )

@@ -47,8 +47,11 @@ def build_devices(
         Vector of line 0.
     auto_eoi
         Whether the controller ends each interrupt by itself.
+
+    The line of the latch is level-triggered, as that of a PCI device.
     """
-    pic = build_pic(mask=mask, base=base, auto_eoi=auto_eoi)
+    level = 1 << latch_device.LINE
+    pic = build_pic(mask=mask, base=base, auto_eoi=auto_eoi, level=level)
     return Devices(pic)
 
 

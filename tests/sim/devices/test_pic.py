@@ -91,6 +91,20 @@ def test_an_edge_is_used_up_and_a_level_is_not() -> None:
     assert find_vector(set_line(level, 5, on=False)) is None
 
 
+def test_the_edge_registers_choose_line_by_line() -> None:
+    """Ports 0x4D0 and 0x4D1; timer, keyboard, cascade, clock stay edges."""
+    pic = write_port(write_port(build_pic(), 0x4D0, 0xFF), 0x4D1, 0xFF)
+    assert read_port(pic, 0x4D0)[1] == 0xF8
+    assert read_port(pic, 0x4D1)[1] == 0xDE
+    pic = set_line(set_line(pic, 5, on=True), 0, on=True)
+    vectors = []
+    for _ in range(3):
+        pic, vector = acknowledge(pic)
+        pic = write_port(pic, 0x20, 0x20)
+        vectors.append(vector)
+    assert vectors == [0x20, 0x25, 0x25]
+
+
 def test_initialisation() -> None:
     """ICW1 forgets all, ICW2 is the base, then the mask is open."""
     pic = raise_lines(build_pic(mask=0xFFFF), 1)
