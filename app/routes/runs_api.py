@@ -126,6 +126,11 @@ class ReportOut(BaseModel):
     model: str
     scenario: str = Field(examples=["kleen-sti-shadow"])
     question: str
+    limits: dict[str, float] | None = Field(
+        None,
+        description="How far each search might go.",
+        examples=[{"states": 100000, "transitions": 1000000, "seconds": 10}],
+    )
     platforms: list[PlatformOut]
 
 

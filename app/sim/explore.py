@@ -7,7 +7,7 @@ it is explored by itself, and the answer is ``unspecified`` if they differ.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Final, NamedTuple
 
 from app.sim.answers import UNKNOWN, Finding, Graph
@@ -125,6 +125,7 @@ def explore(
         model=MODEL,
         scenario=scenario.slug,
         question=scenario.question,
+        limits=asdict(limits),
         platforms=tuple(_run(scenario, case, bounds) for case in cases),
     )
 

@@ -16,7 +16,7 @@ from app.sim.delivery import deliver_due, get_due
 from app.sim.errors import NotModelled, Unspecified
 from app.sim.explore import build_initial
 from app.sim.machine import Machine
-from app.sim.observables import observe
+from app.sim.observables import observe, split_observable
 from app.sim.outcome import Binary, Expression, Name, Not
 from app.sim.platforms import Platform
 from app.sim.scenario import Scenario
@@ -145,9 +145,13 @@ def _do_all(
 
 
 def list_names(expression: Expression) -> frozenset[str]:
-    """Return the observables that an outcome names."""
+    """Return the observables that an outcome names.
+
+    Those of processor 0 go by their plain name, as in a witness.
+    """
     if isinstance(expression, Name):
-        return frozenset({expression.name})
+        cpu, name = split_observable(expression.name)
+        return frozenset({expression.name if cpu else name})
     if isinstance(expression, Not):
         return list_names(expression.operand)
     if isinstance(expression, Binary):

@@ -112,12 +112,16 @@ class PlatformReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The answer of the simulator to a question."""
+    """The answer of the simulator to a question.
+
+    ``limits`` is how far each search might go.
+    """
 
     id: str
     model: str
     scenario: str
     question: str
+    limits: Mapping[str, float]
     platforms: tuple[PlatformReport, ...]
 
     def to_dict(self) -> dict[str, Json]:
@@ -127,6 +131,7 @@ class Report:
             "model": self.model,
             "scenario": self.scenario,
             "question": self.question,
+            "limits": dict(self.limits),
             "platforms": [each.to_dict() for each in self.platforms],
         }
 

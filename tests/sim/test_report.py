@@ -59,6 +59,7 @@ def test_a_report_as_json() -> None:
         model="1",
         scenario="slug",
         question="?",
+        limits={"states": 1, "transitions": 2, "seconds": 0.5},
         platforms=(platform,),
     )
     content = report.to_dict()
