@@ -12,6 +12,7 @@ from app.sim.calls import (
     processor_state,
     timer,
 )
+from app.sim.diet import Diet, compute_diet
 from app.sim.errors import GuestFault, NotModelled, Unspecified
 from app.sim.explore import (
     Progress,
@@ -19,6 +20,7 @@ from app.sim.explore import (
     explore,
     require_known,
 )
+from app.sim.gaps import GAPS, Gap
 from app.sim.instructions import (
     branch,
     integer,
@@ -30,6 +32,8 @@ from app.sim.model import MODEL
 from app.sim.observables import OBSERVABLES
 from app.sim.platforms import PLATFORMS, Platform
 from app.sim.policies import POLICIES, Policy
+from app.sim.product import PlatformProduct, explore_product
+from app.sim.readings import Consequence, find_consequences
 from app.sim.registry import CALLS, INSTRUCTIONS, CallSpec, InstructionSpec
 from app.sim.report import Answer, PlatformReport, Report, WitnessStep
 from app.sim.scenario import Scenario, parse_scenario
@@ -52,6 +56,7 @@ FAMILY_MODULES = (integer, multiply, transfer, branch, system)
 __all__ = [
     "CALLS",
     "FAMILY_MODULES",
+    "GAPS",
     "GROUP_MODULES",
     "INSTRUCTIONS",
     "MODEL",
@@ -60,11 +65,15 @@ __all__ = [
     "POLICIES",
     "Answer",
     "CallSpec",
+    "Consequence",
+    "Diet",
+    "Gap",
     "GuestFault",
     "InstructionSpec",
     "Limits",
     "NotModelled",
     "Platform",
+    "PlatformProduct",
     "PlatformReport",
     "Policy",
     "Progress",
@@ -73,8 +82,11 @@ __all__ = [
     "ScenarioError",
     "Unspecified",
     "WitnessStep",
+    "compute_diet",
     "compute_report_id",
     "explore",
+    "explore_product",
+    "find_consequences",
     "parse_scenario",
     "require_known",
 ]
