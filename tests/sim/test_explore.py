@@ -89,6 +89,7 @@ def test_the_shape_of_a_report() -> None:
         "model",
         "scenario",
         "question",
+        "limits",
         "platforms",
     ]
     assert report["model"] == MODEL
