@@ -14,6 +14,7 @@ WHERE: Mapping[str, str] = {
     "native": "on native hardware",
     "software": "on a software hypervisor",
     "hardware": "on a hypervisor with hardware support",
+    "translator": "under a binary translator",
 }
 ASSERTIONS: Mapping[str, tuple[str, str, str]] = {
     "always": ("it ", "always happens", " that "),

@@ -5,15 +5,14 @@ from functools import cached_property
 from itertools import pairwise, starmap
 from typing import Final
 
-from app.sim import platforms
-from app.sim.arrivals import BOOT
-from app.sim.delivery import IRQ_BASE, get_due
+from app.sim import bare
+from app.sim.bare import get_call_name
+from app.sim.delivery import BOOT, IRQ_BASE, get_due
 from app.sim.errors import GuestFault, NotModelled, Unspecified
 from app.sim.instructions import system
 from app.sim.listing import SLOT, Statement
 from app.sim.machine import USER_CPL, CpuId, Machine
 from app.sim.observables import observe
-from app.sim.platforms import get_call_name
 from app.sim.registry import CALLS, INSTRUCTIONS, get_instruction
 from app.sim.report import WitnessStep
 from app.sim.rom import NAMES, get_slot
@@ -26,6 +25,7 @@ _ARRIVAL_CLAUSES: Final = {
     "suspend": ("RFC 2.12", "RFC 2.12"),
     "steal": ("RFC 2.12", "RFC 2.12"),
     "alarm": ("RFC 2.12", "RFC 2.12"),
+    "tlb": ("SDM vol. 3A, 4.10.2", "SDM vol. 3A, 4.10.2"),
 }
 _IRQ_CLAUSES: Final = ("SDM vol. 3A, 6.3.1", "RFC 2.5")
 _FAULTS: Final = {
@@ -163,7 +163,7 @@ class Narrator:
                 clause=self._get_arrival_clause(event),
                 kind="arrival",
                 lane="hardware",
-                way=platforms.ARRIVAL,
+                way=bare.ARRIVAL,
                 line=None,
                 changes=changes,
             )
@@ -205,7 +205,7 @@ class Narrator:
             clause=due.clause,
             kind="delivery",
             lane="hypervisor" if virtual else "hardware",
-            way=platforms.DELIVERY,
+            way=bare.DELIVERY,
             line=None,
             changes=changes,
         )
@@ -281,6 +281,7 @@ def _tell_arrival(event: str) -> str:
         "suspend": "suspended and resumed",
         "steal": "the processor is taken away for a while",
         "alarm": "time passes until an alarm expires",
+        "tlb": "a processor drops its TLB",
     }
     return told.get(event, f"arrival of {event}")
 

@@ -6,6 +6,7 @@ from fastapi.testclient import TestClient
 from app.routes import runs_api
 from app.routes.runs_api import ReportOut
 from app.services.explorer import Explorer, start_inline
+from app.sim import PLATFORMS
 
 SLUG = "kleen-watchdog-nmi"
 
@@ -56,7 +57,7 @@ def test_a_text_of_ones_own_is_run(client: TestClient) -> None:
     assert {
         part["platform"]: part["answers"]["sleeps"]["answer"]
         for part in report["platforms"]
-    } == dict.fromkeys(("native", "software", "hardware"), "always")
+    } == dict.fromkeys(PLATFORMS, "always")
 
 
 def test_the_text_of_a_scenario_is_that_scenario(client: TestClient) -> None:

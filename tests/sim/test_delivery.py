@@ -21,7 +21,7 @@ from tests.sim.guest import build, get_vcpu, step
 
 OFF = Start(interrupts=False)
 USER = Start(interrupts=True, user=True)
-PLATFORMS = ("native", "software", "hardware")
+PLATFORMS = ("native", "software", "hardware", "translator")
 
 
 def _due(machine: Machine) -> tuple[int, bool] | None:

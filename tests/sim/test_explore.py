@@ -64,6 +64,7 @@ def test_the_idle_loop() -> None:
         "native": "never",
         "software": "sometimes",
         "hardware": "never",
+        "translator": "never",
         "rom": "sometimes",
         "late": "sometimes",
     }
@@ -332,6 +333,7 @@ def test_what_is_pending_at_the_start_has_arrived() -> None:
         "native": "always",
         "software": "never",
         "hardware": "never",
+        "translator": "never",
     }
 
 
@@ -347,6 +349,7 @@ def test_what_cannot_happen_at_the_start_is_left_out() -> None:
         "native": "never",
         "software": "always",
         "hardware": "always",
+        "translator": "always",
     }
     assert set(get_answers(report, "goes-on").values()) == {"never"}
 

@@ -14,7 +14,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.sim import CALLS, INSTRUCTIONS
+from app.sim import CALLS, INSTRUCTIONS, PLATFORMS
 from app.sim.errors import GuestFault, NotModelled, Unspecified
 from app.sim.forms import FORMS
 from app.sim.layout import KERNEL_STACK_TOP
@@ -54,7 +54,7 @@ BOARDS = {
         irq0="nop",
         nmi="nop",
     )
-    for platform in ("native", "software", "hardware")
+    for platform in PLATFORMS
 }
 
 words = st.one_of(

@@ -75,7 +75,7 @@ def test_trapped_rdmsr(platform: str, policy: str, value: int) -> None:
     assert get_vcpu(step(machine)).eax == value
 
 
-@pytest.mark.parametrize("platform", ["native", "software", "hardware"])
+@pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("code", ["rdmsr", "wrmsr"])
 def test_a_missing_msr_faults(platform: str, code: str) -> None:
     """RDMSR and WRMSR themselves give #GP(0), as rdmsr_safe expects."""
@@ -209,3 +209,40 @@ def test_the_way_in_which_a_step_is_carried_out(
     assert isinstance(host, Platform)
     assert host.step(machine, 0).way == way
     assert way in WAYS
+
+
+@pytest.mark.parametrize("code", ["cli", "mov eax, cr0", "hlt", "cpuid"])
+def test_a_translator_sees_every_sensitive_instruction(code: str) -> None:
+    """Nothing of the guest runs as it stands, so nothing slips through."""
+    machine = build(code, platform="translator")
+    host = machine.board.host
+    assert isinstance(host, Platform)
+    assert host.step(machine, 0).way == "trap"
+
+
+def test_instructions_of_appendix_c_work_under_a_translator() -> None:
+    """POPF sets the interrupt flag, PUSHF shows it, as at CPL 0."""
+    code = "push 0\npopf\npushf\npop eax"
+    vcpu = get_vcpu(step(build(code, platform="translator"), 4))
+    assert (vcpu.cpl, vcpu.flags & IF, vcpu.eax & IF) == (0, 0, 0)
+    vcpu = get_vcpu(step(build(code, platform="software"), 4))
+    assert (vcpu.cpl, vcpu.flags & IF, vcpu.eax & IF) == (1, IF, IF)
+
+
+def test_a_translator_masks_cpuid_for_user_code_too() -> None:
+    """As VMX/SVM do, and a software hypervisor cannot."""
+    start = Start(
+        user=True, cpuid=((0, (7, 0, 0, 0)),), cpuid_clear=((0, (2, 0, 0, 0)),)
+    )
+    shown = {
+        platform: get_vcpu(
+            step(build(platform=platform, start=start, user="cpuid"))
+        ).eax
+        for platform in PLATFORMS
+    }
+    assert shown == {
+        "native": 7,
+        "software": 7,
+        "hardware": 5,
+        "translator": 5,
+    }

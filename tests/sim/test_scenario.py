@@ -137,7 +137,12 @@ def test_a_small_scenario_has_usual_values() -> None:
     assert scenario.start == Start(entry=KERNEL_BASE, interrupts=True)
     assert scenario.start.frequency == FREQUENCY
     assert scenario.start.paravirtual
-    assert scenario.platforms == ("native", "software", "hardware")
+    assert scenario.platforms == (
+        "native",
+        "software",
+        "hardware",
+        "translator",
+    )
     assert scenario.events == (Event("irq0", budget=1, must=False),)
     assert scenario.outcomes[0].phrase == "sleeps"
     assert (scenario.policies, scenario.variants) == ({}, ())
