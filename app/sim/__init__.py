@@ -22,9 +22,12 @@ from app.sim.explore import (
 )
 from app.sim.gaps import GAPS, Gap
 from app.sim.instructions import (
+    bits,
     branch,
+    coprocessor,
     integer,
     multiply,
+    strings,
     system,
     transfer,
 )
@@ -50,7 +53,10 @@ GROUP_MODULES = (
 )
 """The modules of calls, in the RFC's order of groups."""
 
-FAMILY_MODULES = (integer, multiply, transfer, branch, system)
+FAMILY_MODULES = (
+    *(integer, multiply, transfer, branch, bits, strings),
+    *(coprocessor, system),
+)
 """The modules of instructions."""
 
 __all__ = [

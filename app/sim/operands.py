@@ -278,7 +278,7 @@ def _read_memory(words: Words, scope: Scope) -> Memory:
 def _read_bracket(words: Words, scope: Scope, displacement: int) -> Memory:
     """Read ``[ebx + eax*4 + 8]``; what stood before it is added."""
     opening = words.take()
-    if words.look(0) in POINTERS and not displacement:
+    if words.look(0) in POINTERS and words.look(1) == "ptr":
         operand = _read_memory(words, scope)
         words.require("]", "after an address")
         return operand

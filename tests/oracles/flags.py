@@ -51,13 +51,23 @@ _EFFECTS: Mapping[str, Effect] = {
     ),
     **dict.fromkeys(("clc", "stc"), Effect(defines=frozenset({"cf"}))),
     "cmc": Effect(uses=frozenset({"cf"})),
+    **dict.fromkeys(("cmps", "scas"), Effect(defines=FLAGS)),
+    **dict.fromkeys(
+        ("bsf", "bsr"),
+        Effect(defines=frozenset({"zf"}), undefines=FLAGS - {"zf"}),
+    ),
+    **dict.fromkeys(("cmpxchg8b", "arpl"), Effect(defines=frozenset({"zf"}))),
+    "lahf": Effect(uses=FLAGS - {"of"}),
+    "sahf": Effect(defines=FLAGS - {"of"}),
+    **dict.fromkeys(("loope", "loopne"), Effect(uses=frozenset({"zf"}))),
     **{
         f"{prefix}{condition}": Effect(uses=flags)
         for prefix in ("set", "cmov", "j")
         for condition, flags in _CONDITION_FLAGS.items()
     },
 }
-_SHIFTS = frozenset({"shl", "shr", "sar", "rol", "ror"})
+_ROTATIONS = frozenset({"rol", "ror", "rcl", "rcr"})
+_SHIFTS = frozenset({"shl", "shr", "sar", "shld", "shrd"}) | _ROTATIONS
 
 
 def get_effect(mnemonic: str, operands: tuple[str, ...], size: int) -> Effect:
@@ -71,20 +81,25 @@ def _get_shift_effect(
     mnemonic: str, operands: tuple[str, ...], size: int
 ) -> Effect:
     """Say it of a shift or rotation, which depends on how far it goes."""
-    rotates = mnemonic in {"rol", "ror"}
+    rotates = mnemonic in _ROTATIONS
+    through = mnemonic in {"rcl", "rcr"}
+    uses = frozenset({"cf"}) if through else frozenset()
     affected = frozenset({"cf", "of"}) if rotates else FLAGS
-    if operands[1] == "cl":
+    # The last operand is the count; one that is not written is 1.
+    single = len(operands) == 1
+    count = "1" if single else operands[-1]
+    if count == "cl":
         # The count may be 0, which leaves all flags as they were.
         certain = frozenset({"cf"}) if rotates else FLAGS - {"af", "of"}
         lost = affected - certain
         lost |= {"cf"} if mnemonic in {"shl", "shr"} else frozenset()
-        return Effect(undefines=lost)
-    count = int(operands[1], 0) & 31
-    if count == 0:
+        return Effect(uses, undefines=lost)
+    steps = int(count, 0) & 31
+    if steps == 0:
         return Effect()
-    undefined = frozenset({"of"}) if count > 1 else frozenset()
+    undefined = frozenset({"of"}) if steps > 1 else frozenset()
     if not rotates:
         undefined |= {"af"}
-        if mnemonic != "sar" and count >= size:
+        if mnemonic in {"shl", "shr"} and steps >= size:
             undefined |= {"cf"}
-    return Effect(defines=affected - undefined, undefines=undefined)
+    return Effect(uses, affected - undefined, undefined)

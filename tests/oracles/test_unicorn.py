@@ -2,8 +2,7 @@
 
 The sensitive ones go through every ring, IOPL and state of IF; where Unicorn
 is known to be wrong, the cell is listed with its reason, and a listed cell in
-which the two agree fails the test. Integer code is compared by thousands of
-random programs.
+which the two agree fails the test. Integer code is in `test_programs`.
 """
 
 from collections.abc import Mapping
@@ -13,9 +12,8 @@ from typing import NamedTuple
 import pytest
 
 from app.sim import INSTRUCTIONS as SIMULATED
-from app.sim.forms import ALIASES, FORMS
+from app.sim.forms import ALIASES
 from app.sim.layout import (
-    DATA_BASE,
     KERNEL_BASE,
     KERNEL_STACK_TOP,
     USER_BASE,
@@ -40,13 +38,7 @@ from tests.oracles.cells import (
     Sensitive,
     get_cells,
 )
-from tests.oracles.programs import (
-    PLAIN,
-    SYSTEM,
-    WORDS,
-    Generator,
-    Program,
-)
+from tests.oracles.programs import SYSTEM
 from tests.oracles.questions import Question, ask
 
 pytest.importorskip(
@@ -56,8 +48,6 @@ from tests.oracles.unicorn_core import Core
 
 pytestmark = pytest.mark.oracle
 
-PROGRAMS = 4000
-BATCH = 500
 DONE = "done"
 GP = "gp"
 PROTECTED = 0x11
@@ -104,11 +94,8 @@ class Observed(NamedTuple):
 
 def _link(directory: Path, text: str) -> tuple[bytes, dict[str, int]]:
     """Make code of a text, at the address of the simulator's kernel."""
-    symbols = {
-        word: DATA_BASE + 4 * number for number, word in enumerate(WORDS)
-    }
     options = [f"-Ttext={KERNEL_BASE:#x}", "-e", "0"]
-    linked, labels = link(assemble(directory, text), options, symbols)
+    linked, labels = link(assemble(directory, text), options, {})
     return read_image(linked), labels
 
 
@@ -253,75 +240,3 @@ def test_each_system_instruction_is_in_the_matrix() -> None:
     }
     mnemonics = {ALIASES.get(name, name) for name in mnemonics}
     assert SYSTEM - {"sysexit"} <= mnemonics
-
-
-def test_every_integer_instruction_is_drawn() -> None:
-    """A new mnemonic cannot be left out of the random programs."""
-    used = {
-        word
-        for number in range(PROGRAMS)
-        for line in Generator(number).make().text.splitlines()
-        for word in line.rpartition(":")[2].split()[:2]
-    }
-    assert set(FORMS) - SYSTEM <= used
-    assert set(PLAIN) <= set(FORMS)
-
-
-@pytest.mark.parametrize("first", range(0, PROGRAMS, BATCH))
-def test_random_integer_programs(first: int, tmp_path: Path) -> None:
-    """Registers, stack pointer, memory and each defined flag agree."""
-    programs = [Generator(first + n).make() for n in range(BATCH)]
-    code, labels = _link(
-        tmp_path,
-        "".join(f"p{each.number}_start:\n{each.text}" for each in programs),
-    )
-    core = Core(code)
-    for program in programs:
-        expected = _observe_program(core, labels, program)
-        answers = ask(_build_program_question(program), {"same": expected})
-        assert answers == {"same": "always"}, (expected, program)
-
-
-def _observe_program(
-    core: Core, labels: Mapping[str, int], program: Program
-) -> str:
-    """Run a program on Unicorn and write its end as an outcome."""
-    core.write_words(program.words.values())
-    start = labels[f"p{program.number}_start"]
-    end = core.run(start, labels[program.done], program.registers)
-    words = dict(zip(WORDS, core.read_words(len(WORDS)), strict=True))
-    if end.vector is None:
-        flags = {name: end.get_flag(name) for name in sorted(program.defined)}
-        state = {**end.registers, **flags, **words}
-        return f"at {program.done} and {_describe(state)}"
-    assert end.vector == HANDLERS["de"]
-    registers = {
-        name: value for name, value in end.registers.items() if name != "esp"
-    }
-    return f"at in_de and {_describe({**registers, **words})}"
-
-
-def _build_program_question(program: Program) -> Question:
-    """Put a program the way the simulator takes it."""
-    return Question(
-        code={"kernel": program.text, "de": "in_de: jmp in_de\n"},
-        words=program.words,
-        start={"interrupts": "false"},
-        registers=program.registers,
-    )
-
-
-def test_lock_neg_takes_its_flags_from_the_result(tmp_path: Path) -> None:
-    """SDM vol. 2B, NEG; Unicorn takes SF and PF from the old value.
-
-    Once it no longer does, the random programs can have LOCK NEG again.
-    """
-    text = "lock neg dword ptr [w0]\ndone: jmp done\n"
-    code, labels = _link(tmp_path, text)
-    core = Core(code)
-    core.write_words([1])
-    end = core.run(KERNEL_BASE, labels[DONE], {})
-    assert (end.get_flag("sf"), end.get_flag("pf")) == (0, 0), "stale"
-    question = Question(code={"kernel": text}, words={"w0": 1})
-    outcome = "at done and sf and pf and w0 == -1"
-    assert ask(question, {"manual": outcome}) == {"manual": "always"}
