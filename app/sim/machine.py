@@ -132,7 +132,8 @@ class VCpu(NamedTuple):
     ``ldt`` and ``tss`` those of LDTR and TR. ``told`` is the words of the
     descriptor tables in which a hypervisor's copy differs from the image.
     ``dr`` is empty until a debug register is written. ``tlb`` is what the
-    processor remembers of the page tables, ``queue`` the calls that wait in
+    processor remembers of the page tables, ``pdptes`` the four entries that
+    it read with CR3 under PAE, ``queue`` the calls that wait in
     the order in which they were made, ``deferral`` the classes that may wait
     (VMI_SetDeferredMode).
     """
@@ -185,6 +186,7 @@ class VCpu(NamedTuple):
     told: tuple[tuple[int, int], ...] = ()
     dr: tuple[int, ...] = ()
     tlb: tuple[tuple[int, ...], ...] = ()
+    pdptes: tuple[int, ...] = ()
     apic: tuple[object, ...] | None = None
     queue: tuple[Deferred, ...] = ()
     deferral: int = 0
@@ -303,7 +305,9 @@ class Machine(NamedTuple):
     ``memory`` is the words of physical memory that differ from the image,
     sorted by address. ``bus`` holds messages in flight between processors.
     ``usage`` is the registered pages with their types, ``mappings`` the slots
-    of VMI_SetLinearMapping.
+    of VMI_SetLinearMapping. ``unseen`` is the words of page tables as
+    a hypervisor with shadow tables still believes them, where memory has
+    changed.
     """
 
     board: Board
@@ -320,6 +324,7 @@ class Machine(NamedTuple):
     bus: tuple[tuple[object, ...], ...] = ()
     usage: tuple[tuple[int, int], ...] = ()
     mappings: tuple[tuple[int, ...], ...] = ()
+    unseen: tuple[tuple[int, int], ...] = ()
 
     def replace(self, **changes: object) -> Self:
         """Return this machine with some fields changed, fast."""

@@ -26,6 +26,7 @@ from app.sim.machine import (
     Machine,
     VCpu,
 )
+from app.sim.page_tables import Paging, map_memory
 from app.sim.registry import CALLS
 from app.sim.rom import build_header
 from app.sim.tables import build_image, get_registers
@@ -148,6 +149,7 @@ class Start:
     suspend_seconds: int = 10
     steal_cycles: int = 1000
     processors: tuple["Start", ...] = ()
+    paging: Paging | None = None
 
 
 def build_board(
@@ -242,13 +244,16 @@ def build_machine(
         name = f"{'user' if each.user else 'kernel'}{cpu or ''}"
         entry = each.entry or entries.get(name, 0)
         vcpus.append(_build_vcpu(each, cpu, entry, host))
-    return Machine(
+    machine = Machine(
         board=board,
         vcpus=tuple(vcpus),
         data=tuple(value & 0xFFFF_FFFF for _, value in data),
         real=start.real,
         wallclock=start.wallclock,
     )
+    if start.paging is None:
+        return machine
+    return map_memory(machine, start.paging)
 
 
 def _build_vcpu(start: Start, cpu: CpuId, entry: int, host: Host) -> VCpu:
