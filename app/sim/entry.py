@@ -31,6 +31,7 @@ from app.sim.machine import (
     update,
 )
 from app.sim.memory import load_system, push
+from app.sim.paging import take_fault
 from app.sim.segments import (
     CS_INDEX,
     DPL,
@@ -134,6 +135,8 @@ def deliver_exception(
     SDM vol. 3A, 6.15, interrupt 8. Without a way out the processor shuts
     down.
     """
+    if fault.address is not None:
+        machine = take_fault(machine, cpu, fault.address)
     try:
         return enter(machine, cpu, fault.vector, fault.error_code)
     except GuestFault as second:

@@ -21,12 +21,20 @@ class GuestFault(Exception):  # noqa: N818 - the design's word: not an error
         Number of the exception: 13 for #GP.
     error_code
         The word pushed with it, or None where the vector has none.
+    address
+        The linear address that #PF leaves in CR2, or None.
     """
 
-    def __init__(self, vector: int, error_code: int | None = None) -> None:
-        super().__init__(vector, error_code)
+    def __init__(
+        self,
+        vector: int,
+        error_code: int | None = None,
+        address: int | None = None,
+    ) -> None:
+        super().__init__(vector, error_code, address)
         self.vector = vector
         self.error_code = error_code
+        self.address = address
 
     def __str__(self) -> str:
         """Say the vector and the error code."""

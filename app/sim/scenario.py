@@ -1,14 +1,15 @@
 """A question to the simulator, and the file that asks it.
 
 A scenario is a TOML text with the sections ``[code]``, ``[data]``,
-``[start]``, ``[events]``, ``[outcomes]``, ``[platforms]``, ``[policies]``,
-``[variants.*]`` and ``[expect]``. `parse_scenario` checks all of it: whoever
-gets a `Scenario` need not check again. All of it can be pickled.
+``[start]``, ``[paging]``, ``[pages]``, ``[events]``, ``[outcomes]``,
+``[platforms]``, ``[policies]``, ``[variants.*]`` and ``[expect]``.
+`parse_scenario` checks all of it: whoever gets a `Scenario` need not check
+again. All of it can be pickled.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from app.sim.layout import (
@@ -34,6 +35,8 @@ from app.sim.outcome import (
     compile_outcome,
     parse_outcome,
 )
+from app.sim.page_tables import Paging, get_symbols
+from app.sim.pages_section import read_paging
 from app.sim.platforms import PLATFORMS
 from app.sim.policies import POLICIES
 from app.sim.registry import CALLS
@@ -57,6 +60,7 @@ MAXIMUM_TEXT: Final = 64 * 1024
 _SECTIONS: Final = (
     *("question", "about", "objection", "notes", "code", "data", "start"),
     *("events", "outcomes", "platforms", "policies", "variants", "expect"),
+    *("paging", "pages"),
 )
 _SLUG: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LONGEST_SLUG: Final = 80
@@ -158,12 +162,15 @@ def parse_scenario(text: str, *, slug: str) -> Scenario:
     document = read_toml(text)
     top = Table(document, (), document.root, _SECTIONS)
     data = _read_data(top.open_table("data"))
-    code = _read_code(top, data)
+    paging = _read_paging(top, data)
+    code = _read_code(top, data, paging)
     labels = {name: each.statements[0].address for name, each in code.items()}
     for listing in code.values():
         labels.update(listing.labels)
     platforms = _read_platforms(top)
-    start = read_start(top.open_table("start", KEYS), labels, code)
+    start = replace(
+        read_start(top.open_table("start", KEYS), labels, code), paging=paging
+    )
     cpus = 1 + len(start.processors)
     outcomes = tuple(_read_outcomes(top, data, labels, cpus))
     names = [outcome.name for outcome in outcomes]
@@ -186,7 +193,7 @@ def parse_scenario(text: str, *, slug: str) -> Scenario:
         platforms=tuple(platforms),
         platform_policies=platforms,
         policies=_read_policies(top),
-        variants=tuple(_read_variants(top, code, labels, names)),
+        variants=tuple(_read_variants(top, code, labels, names, paging)),
         expect=_read_expectations(top, platforms, names),
     )
 
@@ -224,8 +231,15 @@ def _read_data(table: Table) -> tuple[tuple[str, int], ...]:
     return tuple((name, table.read_word(name)) for name in table.values)
 
 
-def _read_code(
+def _read_paging(
     top: Table, data: tuple[tuple[str, int], ...]
+) -> Paging | None:
+    names = [name for name, _ in data]
+    return read_paging(top, {*names, *ENTRIES, *VECTORS})
+
+
+def _read_code(
+    top: Table, data: tuple[tuple[str, int], ...], paging: Paging | None
 ) -> dict[str, Listing]:
     top.require("code")
     table = top.open_table("code", (*ENTRIES, *VECTORS))
@@ -243,6 +257,8 @@ def _read_code(
         name: DATA_BASE + _WORD * place for place, (name, _) in enumerate(data)
     }
     _refuse_shared_names(top, sources, words)
+    if paging is not None:
+        words.update(get_symbols(paging))
     try:
         return parse_listings(sources, words=words, calls={*CALLS, *NUMBERS})
     except ListingError as error:
@@ -353,6 +369,7 @@ def _read_variants(
     code: Mapping[str, Listing],
     labels: Mapping[str, int],
     outcomes: list[str],
+    paging: Paging | None,
 ) -> Iterator[Variant]:
     table = top.open_table("variants")
     table.limit("variants", MAXIMUM_VARIANTS)
@@ -366,6 +383,7 @@ def _read_variants(
             table_of_start = entry.open_table("start", KEYS)
             table_of_start.add_defaults(top.open_table("start", KEYS))
             start = read_start(table_of_start, labels, code)
+            start = replace(start, paging=paging)
         events = None
         if "events" in entry.values:
             events = tuple(_read_events(entry.open_table("events", EVENTS)))
