@@ -12,12 +12,14 @@ from types import MappingProxyType
 from typing import ClassVar, Final, NamedTuple
 
 from app.sim.arrivals import arrive
+from app.sim.debug import note_fault, take_trap, watch
 from app.sim.entry import deliver_exception
 from app.sim.errors import GuestFault, NotModelled
 from app.sim.listing import Statement, Target
 from app.sim.machine import (
     NO_SHADOW,
-    USER_CPL,
+    RF,
+    TF,
     Code,
     CpuId,
     Machine,
@@ -35,8 +37,9 @@ from app.sim.registry import (
     perform_call,
 )
 from app.sim.rom import IN_ROM, NAMES, get_slot
+from app.sim.segments import is_user
 from app.sim.timekeeping import advance
-from app.sim.vectors import GP
+from app.sim.vectors import DB, GP
 
 TSC_MSR: Final = 0x10
 
@@ -238,12 +241,19 @@ class Platform:
         started = set_vcpu(
             machine, cpu, vcpu.replace(eip=following, shadow=NO_SHADOW)
         )
+        watched = vcpu.dr or vcpu.flags & (TF | RF)
         try:
+            if watched:
+                started = watch(machine, started, cpu)
             if machine.board.paging:
                 started = require_code(started, cpu, vcpu.eip)
             step = self._carry_out(started, cpu, code)
+            if watched:
+                step = self._take_trap(step, cpu, vcpu, code)
         except GuestFault as fault:
             undone = update(machine, cpu, shadow=NO_SHADOW)
+            if fault.vector == DB:
+                undone = note_fault(undone, cpu)
             step = Step(
                 deliver_exception(undone, cpu, fault),
                 self._get_clause(machine, cpu),
@@ -255,6 +265,17 @@ class Platform:
         if machine.board.cycles_per_step:
             after = advance(after, machine.board.cycles_per_step)
         return step._replace(machine=after)
+
+    def _take_trap(
+        self, step: Step, cpu: CpuId, before: VCpu, code: Code | None
+    ) -> Step:
+        """Let #DB follow a step that was single or met a breakpoint."""
+        mnemonic = "" if code is None else code.statement.mnemonic
+        machine, trapped = take_trap(step.machine, cpu, before, mnemonic)
+        if trapped:
+            machine = update(machine, cpu, halted=0)
+            machine = deliver_exception(machine, cpu, GuestFault(DB))
+        return step._replace(machine=machine)
 
     def _carry_out(
         self, machine: Machine, cpu: CpuId, code: Code | None
@@ -280,7 +301,7 @@ class Platform:
         vcpu = machine.vcpus[cpu]
         if not vcpu.paravirtual and spec.group != "core":
             raise NotModelled(f"{name} without a hypervisor")
-        if vcpu.cpl == USER_CPL:
+        if is_user(vcpu):
             raise NotModelled(f"{name} from user code")
         lane = "hypervisor" if self.has_hypervisor else "kernel"
         stays = not self.has_hypervisor or name in IN_ROM
@@ -295,7 +316,7 @@ class Platform:
         statement: Statement,
     ) -> Step:
         """Carry out an instruction as the processor does."""
-        user = machine.vcpus[cpu].cpl == USER_CPL
+        user = is_user(machine.vcpus[cpu])
         return Step(
             spec.function(machine, cpu, *statement.operands),
             spec.clause,

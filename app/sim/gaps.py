@@ -58,6 +58,7 @@ CPU_CONTROL: Final = "RFC Appendix A / CPU control calls"
 PRIVILEGE: Final = "RFC Appendix A / Stack / privilege transition calls"
 INPUT_OUTPUT: Final = "RFC Appendix A / I/O calls"
 TIMER: Final = "RFC Appendix A / Timer calls"
+STATE: Final = "RFC Appendix A / Processor state calls"
 
 _ALL: Final = (
     Gap(
@@ -69,7 +70,7 @@ _ALL: Final = (
             "registers. What an access to one of the others does is not "
             "said, and the calls have no error channel."
         ),
-        calls=("VMI_WRMSR", "VMI_RDMSR"),
+        calls=("VMI_WRMSR", "VMI_WRMSR_SPLIT", "VMI_RDMSR"),
         readings={
             "fault": "An access to an unimplemented register raises #GP.",
             "zero": (
@@ -83,6 +84,99 @@ _ALL: Final = (
         },
     ),
     Gap(
+        name="ap_state_place",
+        section=STATE,
+        case="an APState that does not begin at a page",
+        text=(
+            "VMI_SetInitialAPState takes a linear address that is aligned to "
+            "a page. Linux passes one that is not; what the call does then "
+            "is not said, and it has no error channel."
+        ),
+        calls=("VMI_SetInitialAPState",),
+        readings={
+            "taken": "The structure is read wherever it lies.",
+            "ignored": (
+                "The call has no effect, so that the processor does not start."
+            ),
+        },
+    ),
+    Gap(
+        name="ap_state_early",
+        section=STATE,
+        case="an initial state that is set before the INIT message",
+        text=(
+            "The order is INIT, VMI_SetInitialAPState, STARTUP. Whether an "
+            "INIT that comes later forgets a state that was set before is "
+            "not said; Linux sends more than one."
+        ),
+        calls=("VMI_SetInitialAPState",),
+        readings={
+            "kept": "The state stays until the processor starts.",
+            "lost": "An INIT message forgets the state.",
+        },
+    ),
+    Gap(
+        name="ap_state_invalid",
+        section=STATE,
+        case="an initial state without protection, without paging or in "
+        "long mode",
+        text=(
+            "PE and PG have to be set in CR0, LME and LMA clear in EFER; "
+            "else the result is called undefined. RFC 2.9 says that a "
+            "processor with an invalid state does not start, without "
+            "saying what is invalid."
+        ),
+        calls=("VMI_SetInitialAPState",),
+        readings={
+            "not-started": "The processor does not start.",
+            "as-given": "The processor starts with the registers as given.",
+        },
+    ),
+    Gap(
+        name="ap_state_nobody",
+        section=STATE,
+        case="an APIC number that no processor has",
+        text=(
+            "VMI_SetInitialAPState names a processor by the number of its "
+            "local APIC. What it does if there is none such, or if it is "
+            "the caller's own, is not said."
+        ),
+        calls=("VMI_SetInitialAPState",),
+        readings={
+            "ignored": "The call has no effect.",
+            "fault": "The call raises #GP.",
+        },
+    ),
+    Gap(
+        name="soft_reboot",
+        section=STATE,
+        case="what survives a soft reboot",
+        text=(
+            "A soft reboot is like the receipt of an INIT message, with part "
+            "of the state of APIC and control registers preserved. Which "
+            "part is not listed."
+        ),
+        calls=("VMI_Reboot",),
+        readings={
+            "as-init": (
+                "What INIT preserves survives: model-specific registers, "
+                "counters, and the number of the APIC."
+            ),
+            "nothing": "Nothing survives, as with a hard reboot.",
+        },
+    ),
+    Gap(
+        name="reboot_mode",
+        section=STATE,
+        case="a reboot that is neither soft nor hard",
+        text="Only the modes 0 and 1 are defined.",
+        calls=("VMI_Reboot",),
+        readings={
+            "hard": "Any other mode is a hard reboot.",
+            "ignored": "Any other mode has no effect.",
+        },
+    ),
+    Gap(
         name="msr_key",
         section=CPU_CONTROL,
         case="a key outside EAX, EDX and ECX",
@@ -91,7 +185,7 @@ _ALL: Final = (
             "register only while a key stands in a fourth; whether that "
             "reaches the processor is not said."
         ),
-        calls=("VMI_WRMSR",),
+        calls=("VMI_WRMSR", "VMI_WRMSR_SPLIT"),
         readings={
             "transported": (
                 "All general registers are passed to the processor as they "
@@ -189,6 +283,21 @@ _ALL: Final = (
         },
     ),
     Gap(
+        name="cr3_queue",
+        section=CPU_CONTROL,
+        case="the queue in which VMI_SetCR3 waits",
+        text=(
+            "The call's queue class is given as MMU, while the flag "
+            "VMI_DEFER_CPU is the one that covers control registers. The two "
+            "differ where just one of the classes may wait."
+        ),
+        calls=("VMI_SetCR3",),
+        readings={
+            "cpu": "VMI_SetCR3 waits if VMI_DEFER_CPU is set.",
+            "mmu": "VMI_SetCR3 waits if VMI_DEFER_MMU is set.",
+        },
+    ),
+    Gap(
         name="missing_dr",
         section=CPU_CONTROL,
         case="a write to a debug register that is not supported",
@@ -200,6 +309,23 @@ _ALL: Final = (
         readings={
             "dropped": "The write has no effect.",
             "fault": "The call raises #GP.",
+        },
+    ),
+    Gap(
+        name="faulting_iret",
+        section="RFC 3, item 10",
+        case="a VMI_IRET whose frame cannot be returned to",
+        text=(
+            "Correct handling of IRETs that fault is listed as wanted and "
+            "not finished."
+        ),
+        calls=("VMI_IRET",),
+        readings={
+            "at-call": (
+                "The fault of the IRET is raised at the call, whose frame is "
+                "still on the stack."
+            ),
+            "ends": "The hypervisor ends the guest.",
         },
     ),
     Gap(

@@ -11,6 +11,7 @@ from app.sim.instructions import ports
 from app.sim.listing import Statement
 from app.sim.machine import IF, IOPL, USER_CPL, CpuId, Machine, VCpu, update
 from app.sim.registry import CallSpec, InstructionSpec
+from app.sim.segments import is_user
 from app.sim.vectors import GP
 
 INTERCEPTED: Final = frozenset({"cpuid", "invd", "hlt", "rdmsr", "wrmsr"})
@@ -79,9 +80,9 @@ class Virtual(Platform):
         """Whether the hypervisor answers a #GP of this instruction itself."""
         vcpu = machine.vcpus[cpu]
         virtual = self.is_virtual(vcpu)
-        if virtual and vcpu.cpl == USER_CPL and spec.name in ports.NAMES:
+        if virtual and is_user(vcpu) and spec.name in ports.NAMES:
             return ports.is_granted(machine, cpu, statement.operands)
-        if vcpu.cpl == USER_CPL:
+        if is_user(vcpu):
             return (
                 spec.name == "rdtsc" and self.choose("user_rdtsc") == "emulate"
             )
@@ -111,7 +112,7 @@ class Virtual(Platform):
             seen = update(machine, cpu, cpl=0, flags=flags)
         after = spec.function(seen, cpu, *statement.operands)
         vcpu = after.vcpus[cpu]
-        left = vcpu.cpl == USER_CPL
+        left = is_user(vcpu)
         cpl = USER_CPL if left else before.cpl
         if not virtual:
             return update(after, cpu, cpl=cpl)

@@ -53,6 +53,8 @@ Eax: TypeAlias = Annotated[int, "EAX"]
 Ebx: TypeAlias = Annotated[int, "EBX"]
 Ecx: TypeAlias = Annotated[int, "ECX"]
 Edx: TypeAlias = Annotated[int, "EDX"]
+Esi: TypeAlias = Annotated[int, "ESI"]
+Edi: TypeAlias = Annotated[int, "EDI"]
 EdxEax: TypeAlias = Annotated[int, "EDX:EAX"]
 EcxEdx: TypeAlias = Annotated[int, "ECX:EDX"]
 St0: TypeAlias = Annotated[int, "ST(0)"]
@@ -87,6 +89,10 @@ GROUPS: Final = {
     "A.processor-information": "processor information",
     "A.privilege-transition": "stack / privilege transition",
     "A.timer": "timer",
+    "A.descriptor": "descriptor",
+    "A.io": "I/O",
+    "A.apic": "APIC",
+    "A.mmu": "MMU",
 }
 
 
@@ -103,7 +109,8 @@ class CallSpec(NamedTuple):
     """A call as its function tells it.
 
     ``native`` is the instructions that stand in its place where no ROM is
-    used, empty if there are none.
+    used, empty if there are none. ``counts_return`` says that the RFC counts
+    the return address as ST(0) of the call's stack arguments.
     """
 
     name: str
@@ -119,6 +126,7 @@ class CallSpec(NamedTuple):
     source: str
     module: str
     function: Callable[..., object]
+    counts_return: bool = False
 
 
 class InstructionSpec(NamedTuple):
@@ -143,13 +151,14 @@ CALLS: Final[dict[str, CallSpec]] = {}
 INSTRUCTIONS: Final[dict[str, InstructionSpec]] = {}
 
 
-def call(
+def call(  # noqa: PLR0913 - the facts of a call
     name: str,
     *,
     number: int | None,
     section: str,
     clobbers: tuple[str, ...] = STANDARD,
     native: tuple[str, ...] = (),
+    counts_return: bool = False,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Enter a function in the table of calls."""
 
@@ -170,6 +179,7 @@ def call(
             source=textwrap.dedent(inspect.getsource(function)),
             module=function.__module__,
             function=function,
+            counts_return=counts_return,
         )
         return function
 
@@ -289,7 +299,9 @@ def perform_call(machine: Machine, cpu: CpuId, spec: CallSpec) -> Machine:
     """Carry out a call: decode, spoil what is clobbered, run, answer."""
     arguments = []
     for parameter in spec.parameters:
-        machine, value = _decode(machine, cpu, parameter.register)
+        machine, value = _decode(
+            machine, cpu, parameter.register, int(spec.counts_return)
+        )
         arguments.append(value)
     machine = clobber(machine, cpu, spec)
     answer = spec.function(machine, cpu, *arguments)
@@ -313,13 +325,16 @@ def clobber(machine: Machine, cpu: CpuId, spec: CallSpec) -> Machine:
 
 
 def _decode(
-    machine: Machine, cpu: CpuId, register: str
+    machine: Machine, cpu: CpuId, register: str, first: int
 ) -> tuple[Machine, int | None]:
-    """Read an argument; None for an optional stack word that is not there."""
+    """Read an argument; None for an optional stack word that is not there.
+
+    ``first`` is the number of the first word behind the return address.
+    """
     value = 0
     for part in register.split(":"):
         if part.startswith("ST"):
-            place = int(part[len("ST(") : -1])
+            place = int(part[len("ST(") : -1]) - first
             address = machine.vcpus[cpu].esp + WORD * place
             try:
                 machine, word = load(machine, cpu, address)

@@ -209,7 +209,7 @@ def raise_dpl(segment: Segment, kernel_cpl: int) -> Segment:
 
 def is_user(vcpu: VCpu) -> bool:
     """Whether user code runs; a kernel may have to run at CPL 3 as well."""
-    return vcpu.cpl == USER_CPL and vcpu.cs & ~USER_CPL != KERNEL_CS
+    return vcpu.cpl == USER_CPL and vcpu.cs != KERNEL_CS | USER_CPL
 
 
 # ----------------------------------------------------------------- accesses

@@ -102,6 +102,8 @@ def set_hidden(
     segments: tuple[Segment, ...], index: int, segment: Segment
 ) -> tuple[Segment, ...]:
     """Return the hidden parts with one of them changed."""
+    if segments[index] is segment:
+        return segments
     changed = (*segments[:index], segment, *segments[index + 1 :])
     return _FLAT_SETS.get(changed, changed)
 
@@ -112,6 +114,16 @@ def put_segment(
     """Put a selector and its hidden part in a register, unchecked."""
     hidden = set_hidden(machine.vcpus[cpu].segments, INDEX[name], segment)
     return update(machine, cpu, **{name: selector}, segments=hidden)
+
+
+def put_flat(machine: Machine, cpu: CpuId, *, user: bool) -> Machine:
+    """Make CS and SS flat, those of user code or of the kernel."""
+    vcpu = machine.vcpus[cpu]
+    flat = get_flat(machine.board.host.get_kernel_cpl(vcpu), user=user)
+    hidden = vcpu.segments
+    for index in (CS_INDEX, SS_INDEX):
+        hidden = set_hidden(hidden, index, flat[index])
+    return update(machine, cpu, segments=hidden)
 
 
 # ------------------------------------------------------- entries of a table
@@ -171,6 +183,13 @@ def tell(machine: Machine, cpu: CpuId, address: int, *words: int) -> Machine:
         else:
             known[at] = word
     return update(machine, cpu, told=tuple(sorted(known.items())))
+
+
+def tell_entry(machine: Machine, cpu: CpuId, address: int) -> Machine:
+    """Tell the hypervisor an entry of a table as it stands in memory."""
+    machine, low = load_system(machine, cpu, address)
+    machine, high = load_system(machine, cpu, address + WORD)
+    return tell(machine, cpu, address, low, high)
 
 
 def tell_table(machine: Machine, cpu: CpuId, table: Table) -> Machine:
@@ -376,11 +395,12 @@ def _reload(machine: Machine, cpu: CpuId, name: str, selector: int) -> Machine:
         machine, segment = read_descriptor(machine, cpu, selector)
         require_code(segment, selector & SELECTOR)
         return put_segment(machine, cpu, name, selector, segment)
+    if name == "ss":
+        machine, segment = read_stack(machine, cpu, selector, selector & RPL)
+        return put_segment(machine, cpu, name, selector, segment)
     try:
         return load_segment(machine, cpu, name, selector)
     except GuestFault:
-        if name == "ss":
-            raise
         if choose_or_raise(machine, "live_segment_invalid") == "fault":
             raise
     return put_segment(machine, cpu, name, 0, NULL_SEGMENT)

@@ -24,11 +24,13 @@ from app.sim.machine import (
 )
 from app.sim.memory import load, store
 from app.sim.operands import get_bytes
+from app.sim.segments import DS_INDEX, INDEX, SS_INDEX, to_linear
 
 BYTE_BITS: Final = 8
 LOW_BYTE: Final = 0xFF
 LOW_FOUR_BITS: Final = 0x10
 RESULT: Final = PF | ZF | SF
+STACK_BASES: Final = frozenset({"esp", "ebp"})
 
 
 def compute_address(machine: Machine, cpu: CpuId, operand: Memory) -> int:
@@ -44,9 +46,17 @@ def compute_address(machine: Machine, cpu: CpuId, operand: Memory) -> int:
 def address_of(
     machine: Machine, cpu: CpuId, operand: Memory, size: int, *, writes: bool
 ) -> int:
-    """Compute the linear address of a memory operand."""
-    del size, writes
-    return compute_address(machine, cpu, operand)
+    """Compute the linear address of a memory operand, with all checks.
+
+    Without a segment of its own it lies in SS if its base is ESP or EBP, and
+    else in DS.
+    """
+    offset = compute_address(machine, cpu, operand)
+    if operand.segment is None:
+        index = SS_INDEX if operand.base in STACK_BASES else DS_INDEX
+    else:
+        index = INDEX[operand.segment]
+    return to_linear(machine, cpu, index, offset, size, write=writes)
 
 
 def read(

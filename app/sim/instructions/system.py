@@ -7,9 +7,9 @@ Vectors are entered at once by INT n; other exceptions are raised.
 
 from typing import Final
 
-from app.sim.entry import enter, set_interruptible
+from app.sim.entry import enter, note_kernel_stack, set_interruptible
 from app.sim.errors import GuestFault, NotModelled
-from app.sim.listing import Immediate, Memory, Operand, Register
+from app.sim.listing import Immediate, Operand
 from app.sim.machine import (
     AC,
     ARITHMETIC,
@@ -19,7 +19,6 @@ from app.sim.machine import (
     IF,
     IOPL,
     IOPL_SHIFT,
-    MOV_SS_SHADOW,
     NT,
     OF,
     RF,
@@ -30,24 +29,19 @@ from app.sim.machine import (
     WORD_MASK,
     CpuId,
     Machine,
-    get_register,
-    set_register,
     update,
 )
 from app.sim.memory import pop, push
 from app.sim.registry import instruction
+from app.sim.selectors import RPL, SELECTOR, SELECTOR_BITS, put_flat
+from app.sim.transfers import find_return, return_to
 from app.sim.vectors import BP, GP, OF_TRAP, UD
 
 CR4_TSD: Final = 0x4
 CR4_PCE: Final = 0x100
-CR4_VALID: Final = 0x7FF
-CR0_TS: Final = 0x8
-RPL: Final = 3
 SYSENTER_CS: Final = 0x174
 SYSENTER_ESP: Final = 0x175
 SYSENTER_EIP: Final = 0x176
-SELECTOR: Final = 0xFFFC
-SELECTOR_BITS: Final = 0xFFFF
 VECTOR_BITS: Final = 0xFF
 STACK_AFTER_CODE: Final = 8
 USER_CODE_OFFSET: Final = 16
@@ -80,8 +74,6 @@ def compute_loaded_flags(machine: Machine, cpu: CpuId, image: int) -> int:
         mask |= IOPL
     if vcpu.cpl <= (vcpu.flags & IOPL) >> IOPL_SHIFT:
         mask |= IF
-    if image & TF:
-        raise NotModelled("single-stepping by TF")
     return vcpu.flags & ~(mask | RF) | image & mask | FIXED
 
 
@@ -149,32 +141,18 @@ def iret(machine: Machine, cpu: CpuId) -> Machine:
     if vcpu.flags & NT:
         raise NotModelled("a return to another task")
     machine, eip = pop(machine, cpu)
-    machine, cs = pop(machine, cpu)
+    machine, selector = pop(machine, cpu)
     machine, image = pop(machine, cpu)
-    if image & VM:
+    if image & VM and not vcpu.cpl:
         raise NotModelled("V8086 mode")
-    cs &= SELECTOR_BITS
-    if cs & RPL < vcpu.cpl or not cs & SELECTOR:
-        raise GuestFault(GP, cs & SELECTOR)
+    selector &= SELECTOR_BITS
+    machine, to = find_return(machine, cpu, selector, eip)
     # OPERATION
-    flags = compute_loaded_flags(machine, cpu, image)
-    if cs & RPL > vcpu.cpl:
-        machine, esp = pop(machine, cpu)
-        machine, ss = pop(machine, cpu)
-        if ss & RPL != cs & RPL:
-            raise GuestFault(GP, ss & SELECTOR)
-        machine = update(machine, cpu, esp=esp, ss=ss & SELECTOR_BITS)
+    flags = compute_loaded_flags(machine, cpu, image) | image & RF
+    machine = return_to(machine, cpu, to)
     virtual = machine.board.host.is_virtual(vcpu)
     blocked = vcpu.nmi_blocked if virtual else 0
-    return update(
-        machine,
-        cpu,
-        eip=eip,
-        cs=cs,
-        cpl=cs & RPL,
-        flags=flags,
-        nmi_blocked=blocked,
-    )
+    return update(machine, cpu, flags=flags, nmi_blocked=blocked)
 
 
 @instruction("int", section="SDM vol. 2A, INT n")
@@ -224,6 +202,7 @@ def sysenter(machine: Machine, cpu: CpuId) -> Machine:
     # OPERATION
     cpl = machine.board.host.get_kernel_cpl(vcpu)
     machine = set_interruptible(machine, cpu, on=False)
+    machine = put_flat(machine, cpu, user=False)
     return update(
         machine,
         cpu,
@@ -244,7 +223,8 @@ def sysexit(machine: Machine, cpu: CpuId) -> Machine:
     if vcpu.cpl or not selector:
         raise GuestFault(GP, 0)
     # OPERATION
-    return update(
+    machine = put_flat(machine, cpu, user=True)
+    machine = update(
         machine,
         cpu,
         eip=vcpu.edx,
@@ -253,6 +233,7 @@ def sysexit(machine: Machine, cpu: CpuId) -> Machine:
         ss=selector + USER_STACK_OFFSET | RPL,
         cpl=USER_CPL,
     )
+    return note_kernel_stack(machine, cpu)
 
 
 @instruction("cpuid", section="SDM vol. 2A, CPUID", sensitive="reveals")
@@ -326,87 +307,6 @@ def nop(machine: Machine, cpu: CpuId) -> Machine:
     """Do nothing."""
     # OPERATION
     return machine
-
-
-@instruction("clts", section="SDM vol. 2A, CLTS", sensitive="traps")
-def clts(machine: Machine, cpu: CpuId) -> Machine:
-    """Clear the task-switched flag of CR0."""
-    # CHECKS
-    require_ring_0(machine, cpu)
-    # OPERATION
-    return update(machine, cpu, cr0=machine.vcpus[cpu].cr0 & ~CR0_TS)
-
-
-@instruction("mov-cr", section="SDM vol. 2B, MOV CRn", sensitive="traps")
-def mov_cr(
-    machine: Machine, cpu: CpuId, destination: Operand, source: Operand
-) -> Machine:
-    """Move to or from a control register; reserved bits of CR4 fault."""
-    # CHECKS
-    require_ring_0(machine, cpu)
-    assert isinstance(destination, Register)  # noqa: S101 - the parser's
-    assert isinstance(source, Register)  # noqa: S101 - word
-    if source.name.startswith("cr"):
-        value = getattr(machine.vcpus[cpu], source.name)
-        return set_register(machine, cpu, destination.name, value)
-    value = get_register(machine, cpu, source.name)
-    if destination.name == "cr4" and value & ~CR4_VALID:
-        raise GuestFault(GP, 0)
-    # OPERATION
-    return update(machine, cpu, **{destination.name: value})
-
-
-@instruction("mov-seg", section="SDM vol. 2B, MOV", sensitive="reveals")
-def mov_seg(
-    machine: Machine, cpu: CpuId, destination: Operand, source: Operand
-) -> Machine:
-    """Move to or from a segment register.
-
-    A load of SS faults if the RPL is not the CPL, and holds off interrupts
-    for one instruction. Bases and limits are not modelled: all segments are
-    flat.
-    """
-    # CHECKS
-    if isinstance(destination, Memory) or isinstance(source, Memory):
-        raise NotModelled("a segment register in memory")
-    assert isinstance(destination, Register)  # noqa: S101 - the parser's
-    assert isinstance(source, Register)  # noqa: S101 - word
-    if destination.name not in {"ss", "ds", "es", "fs", "gs"}:
-        value = getattr(machine.vcpus[cpu], source.name)
-        return set_register(machine, cpu, destination.name, value)
-    selector = get_register(machine, cpu, source.name) & SELECTOR_BITS
-    if destination.name == "ss":
-        return _load_ss(machine, cpu, selector)
-    # OPERATION
-    return update(machine, cpu, **{destination.name: selector})
-
-
-@instruction("push-seg", section="SDM vol. 2B, PUSH", sensitive="reveals")
-def push_seg(machine: Machine, cpu: CpuId, source: Operand) -> Machine:
-    """Push a segment register."""
-    # CHECKS
-    assert isinstance(source, Register)  # noqa: S101 - the parser's word
-    # OPERATION
-    return push(machine, cpu, getattr(machine.vcpus[cpu], source.name))
-
-
-@instruction("pop-seg", section="SDM vol. 2B, POP", sensitive="may-fault")
-def pop_seg(machine: Machine, cpu: CpuId, destination: Operand) -> Machine:
-    """Pop a segment register; SS as with MOV."""
-    # CHECKS
-    assert isinstance(destination, Register)  # noqa: S101 - the parser's
-    machine, selector = pop(machine, cpu)
-    if destination.name == "ss":
-        return _load_ss(machine, cpu, selector & SELECTOR_BITS)
-    # OPERATION
-    return update(machine, cpu, **{destination.name: selector & SELECTOR_BITS})
-
-
-def _load_ss(machine: Machine, cpu: CpuId, selector: int) -> Machine:
-    """Load SS, with its check and its shadow: SDM vol. 3A, 6.8.3."""
-    if selector & RPL != machine.vcpus[cpu].cpl or not selector & SELECTOR:
-        raise GuestFault(GP, selector & SELECTOR)
-    return update(machine, cpu, ss=selector, shadow=MOV_SS_SHADOW)
 
 
 def _set_pair(machine: Machine, cpu: CpuId, value: int) -> Machine:
