@@ -7,6 +7,7 @@ with a `Report`. It imports the standard library and itself.
 from app.sim.calls import (
     core,
     cpu_control,
+    descriptor,
     privilege,
     processor_information,
     processor_state,
@@ -24,7 +25,9 @@ from app.sim.gaps import GAPS, Gap
 from app.sim.instructions import (
     bits,
     branch,
+    control,
     coprocessor,
+    descriptors,
     integer,
     multiply,
     strings,
@@ -46,6 +49,7 @@ from app.sim.toml_places import ScenarioError
 GROUP_MODULES = (
     core,
     processor_state,
+    descriptor,
     cpu_control,
     processor_information,
     privilege,
@@ -55,7 +59,7 @@ GROUP_MODULES = (
 
 FAMILY_MODULES = (
     *(integer, multiply, transfer, branch, bits, strings),
-    *(coprocessor, system),
+    *(coprocessor, system, control, descriptors),
 )
 """The modules of instructions."""
 
