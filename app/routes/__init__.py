@@ -10,6 +10,7 @@ from app.routes import (
     decisions_api,
     document,
     evidence,
+    follow,
     health,
     home,
     log,
@@ -41,6 +42,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     evidence.router,
     # before the questions, for `new` is the name of none
     ask.router,
+    follow.router,
     whatif.router,
     scenarios_api.api,
     runs.router,

@@ -91,9 +91,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
 def show_refusal(request: Request, error: Exception) -> Response:
     """Answer what a service raised."""
-    status = next(
-        STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES
-    )
+    status = find_status(error)
     headers = {}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
@@ -107,6 +105,14 @@ def show_refusal(request: Request, error: Exception) -> Response:
         headers=headers,
     )
     return answer(request, problem)
+
+
+def find_status(error: Exception) -> HTTPStatus:
+    """Return the status that tells of an error."""
+    for kind in type(error).__mro__:
+        if issubclass(kind, ReviewError) and kind in STATUSES:
+            return STATUSES[kind]
+    return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def describe_fault(fault: Fault) -> Item:

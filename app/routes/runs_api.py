@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.db import DatabaseDep, SessionDep
 from app.forms import Line, Slug
 from app.models import Answer
+from app.routes.follow import get_client
 from app.routes.runs import ExplorerDep, ScenarioText
 from app.services import runs, scenarios
 from app.services.asking import Question
@@ -193,6 +194,7 @@ def create_report(
             asked.policies,
             Limits(**asked.limits.model_dump()),
         ),
+        get_client(request),
     )
     return JSONResponse(
         dict(run.report),

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Annotated, ClassVar, NamedTuple
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import RedirectResponse
 
 from app.db import DatabaseDep, SessionDep
 from app.forms import FormDep, MaybeSlug
@@ -17,6 +15,7 @@ from app.pages import (
     render,
     render_template,
 )
+from app.routes.follow import follow, get_client
 from app.routes.runs import (
     EvidenceDraft,
     ExplorerDep,
@@ -140,12 +139,11 @@ def run_question(
     asked = Question(
         question.slug, question.text, policies=read_policies(typed)
     )
-    run = runs.run_question(database, explorer, asked)
-    url = request.url_for("show_run", id=run.id).path
+    begun = runs.begin_run(database, explorer, asked, get_client(request))
     platform = typed.get("platform", "")
-    if platform in PLATFORMS:
-        url = f"{url}?platform={platform}"
-    return RedirectResponse(url, status_code=HTTPStatus.SEE_OTHER)
+    if platform not in PLATFORMS:
+        platform = ""
+    return follow(request, explorer, begun, platform)
 
 
 def read_policies(typed: Mapping[str, str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.config import ROOT
-from app.errors import Fault, InvalidError
+from app.errors import Fault, InvalidError, NotFoundError
 
 TEXT_BYTES = 64 * 1024
 LONGEST = 7000
@@ -37,9 +37,13 @@ class Starter(NamedTuple):
 
 
 def pack(text: str) -> str | None:
-    """Return a text as an address holds it; None if it is too long."""
+    """Return a text as an address holds it; None if none can hold it."""
+    try:
+        data = text.encode()
+    except UnicodeError:
+        return None
     packer = zlib.compressobj(_LEVEL, wbits=_RAW, zdict=_read_dictionary())
-    raw = packer.compress(text.encode()) + packer.flush()
+    raw = packer.compress(data) + packer.flush()
     packed = VERSION + base64.urlsafe_b64encode(raw).decode().rstrip("=")
     return packed if len(packed) <= LONGEST else None
 
@@ -95,6 +99,9 @@ def list_starters(folder: Path = STARTERS) -> Sequence[Starter]:
     return tuple(starters)
 
 
-def find_starter(name: str) -> Starter | None:
-    """Return the small question of this name."""
-    return next((one for one in list_starters() if one.name == name), None)
+def read_starter(name: str) -> Starter:
+    """Return the small question of this name, or raise NotFoundError."""
+    for starter in list_starters():
+        if starter.name == name:
+            return starter
+    raise NotFoundError("question to begin with", name)

@@ -59,7 +59,7 @@ KEPT_JOBS = 100
 MARGIN = 5.0
 """Seconds after which a worker is killed that did not end by itself."""
 
-CHECKS = 16
+CHECKS = 6
 """How many texts may wait to be read."""
 
 logger = structlog.get_logger()
@@ -103,6 +103,7 @@ class Job:
         self.question = question
         self.clients: set[str] = set()
         self.begun = time.monotonic()
+        self.ended: float | None = None
         self.report: Report | None = None
         self.error: Exception | None = None
         self.future: Future[Report] | None = None
@@ -129,7 +130,7 @@ class Job:
     @property
     def seconds(self) -> float:
         """Return how long it has been on its way."""
-        return time.monotonic() - self.begun
+        return (self.ended or time.monotonic()) - self.begun
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until it is over, or so long; raise what ended it badly."""
@@ -165,6 +166,7 @@ class Job:
             self.error = error
         else:
             self.report = report
+        self.ended = time.monotonic()
         self._over.set()
 
 
@@ -252,8 +254,13 @@ class Explorer:
         return job.report
 
     def wait(self, job: Job, seconds: float | None = None) -> bool:
-        """Wait for a job, unless too many wait already."""
+        """Wait for a job, unless too many wait already.
+
+        Who waits for some seconds only does not wait then.
+        """
         if not self._waiting.acquire(blocking=False):
+            if seconds is not None:
+                return job.wait(0)
             raise self._refuse("too many wait for their answers")
         try:
             return job.wait(seconds)

@@ -26,7 +26,7 @@ from app.services.asking import (
     require_asked,
 )
 from app.services.explorer import Explorer, Job
-from app.sim import Report
+from app.sim import Limits, Report
 
 KEPT_RUNS = 200
 """How many runs are kept to which no scenario and no evidence refers."""
@@ -61,6 +61,24 @@ class Begun(NamedTuple):
     id: str
     job: Job | None
     created: bool
+
+
+class RunProgress(NamedTuple):
+    """How far a run is: waiting, exploring, done or failed.
+
+    `states` counts those found in all searches so far; `error` is what
+    ended it.
+    """
+
+    id: str
+    state: str
+    text: str
+    platform: str | None
+    variant: str | None
+    states: int
+    seconds: float
+    limits: Limits | None
+    error: Exception | None
 
 
 class RunRecord(NamedTuple):
@@ -211,6 +229,31 @@ def run_question(
     assert begun.job.report is not None  # noqa: S101 - else it has raised
     return Answered(
         begun.id, created=begun.created, report=begun.job.report.to_dict()
+    )
+
+
+def read_progress(
+    database: Database, explorer: Explorer, run_id: str
+) -> RunProgress:
+    """Return how far a run is, or raise NotFoundError."""
+    job = explorer.find(run_id)
+    if job is None:
+        # what is no job any more has been stored before
+        with database.read() as session:
+            text = read_run(session, run_id).text
+        return RunProgress(run_id, "done", text, None, None, 0, 0, None, None)
+    told = job.progress
+    state = "exploring" if job.is_running else "waiting"
+    return RunProgress(
+        id=run_id,
+        state="failed" if job.error is not None else state,
+        text=job.question.text,
+        platform=told.platform if told else None,
+        variant=told.variant if told else None,
+        states=told.states if told else 0,
+        seconds=job.seconds,
+        limits=job.question.limits,
+        error=job.error,
     )
 
 

@@ -12,7 +12,14 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from app.errors import ConflictError, Fault, InvalidError, NotFoundError
+from app.db import Database
+from app.errors import (
+    ConflictError,
+    Fault,
+    InvalidError,
+    NotFoundError,
+    WaitError,
+)
 from app.models import (
     Call,
     SavedScenario,
@@ -20,9 +27,10 @@ from app.models import (
     ScenarioCall,
     Thread,
 )
-from app.services import entries, evidence
-from app.services.asking import build_refusal
+from app.services import entries, evidence, runs
+from app.services.asking import Question, build_refusal
 from app.services.corpus_scenarios import SAVED
+from app.services.explorer import Explorer
 from app.services.proposals import find_proposal
 from app.services.reviewers import Visitor
 from app.sim import Scenario as ParsedScenario
@@ -48,6 +56,29 @@ def build_slug(name: str) -> str:
             ),
         )
     return f"{SAVED}{rest}"
+
+
+def save_question(
+    database: Database,
+    explorer: Explorer,
+    visitor: Visitor,
+    name: str,
+    text: str,
+) -> str:
+    """Save a checked text, and let it be answered; returns its name."""
+    with database.write() as session:
+        slug = save_scenario(session, visitor, name, text)
+    try:
+        begun = runs.begin_run(
+            database, explorer, Question(slug, text), visitor.actor
+        )
+    except WaitError:
+        # it is on the list, and can be run there
+        return slug
+    if begun.job is None:
+        with database.write() as session:
+            runs.adopt_run(session, begun.id, text)
+    return slug
 
 
 def save_scenario(

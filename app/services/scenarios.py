@@ -145,6 +145,23 @@ class ThreadChoice(NamedTuple):
     title: str
 
 
+class QuestionChoice(NamedTuple):
+    """A question to start another from."""
+
+    slug: str
+    question: str
+
+
+def list_choices(session: Session) -> list[QuestionChoice]:
+    """Return all questions, in their order."""
+    rows = session.execute(
+        select(col(Scenario.slug), col(Scenario.question)).order_by(
+            col(Scenario.position)
+        )
+    )
+    return [QuestionChoice._make(row) for row in rows]
+
+
 def list_thread_choices(session: Session) -> list[ThreadChoice]:
     """Return all threads, by title."""
     rows = session.execute(

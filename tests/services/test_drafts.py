@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.config import ROOT
-from app.errors import InvalidError
+from app.errors import InvalidError, NotFoundError
 from app.services import drafts
 from app.services.drafts import LONGEST, TEXT_BYTES, pack, unpack
 from app.sim import explore, parse_scenario
@@ -121,9 +121,10 @@ def test_a_small_question_has_answers(starter: drafts.Starter) -> None:
     }
     assert answers <= {"always", "sometimes", "never"}
     assert starter.title
-    assert drafts.find_starter(starter.name) == starter
+    assert drafts.read_starter(starter.name) == starter
 
 
 def test_there_are_some_small_questions_and_no_others() -> None:
     assert len(drafts.list_starters()) == 4
-    assert drafts.find_starter("none") is None
+    with pytest.raises(NotFoundError):
+        drafts.read_starter("none")

@@ -1,0 +1,118 @@
+"""Following a run: how far it is, until there is something to show."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, ClassVar
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from app.db import DatabaseDep
+from app.errors import ReviewError
+from app.forms import FormDep, MaybeSlug
+from app.identity import find_cookie_holder
+from app.pages import (
+    Page,
+    get_shell,
+    is_fragment,
+    render,
+    render_template,
+)
+from app.routes.errors import find_status
+from app.routes.runs import ExplorerDep
+from app.services import drafts, runs
+from app.services.explorer import Explorer
+from app.services.runs import Begun, RunProgress
+
+router = APIRouter(include_in_schema=False)
+
+PATIENCE = 0.8
+"""Seconds that a form waits before it shows how far the run is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressPage(Page):
+    """A run on its way; `here` is the page's own address."""
+
+    template: ClassVar[str] = "whatif/progress.html"
+    title: str = "The question is being explored"
+    progress: RunProgress
+    reason: str | None
+    platform: str
+    edit: str
+    here: str
+
+
+def get_client(request: Request) -> str:
+    """Return who asks, as far as it matters to share the workers."""
+    return request.client.host if request.client else ""
+
+
+def follow(
+    request: Request, explorer: Explorer, begun: Begun, platform: str = ""
+) -> Response:
+    """Send on to the run, or to its progress if it takes longer."""
+    is_there = begun.job is None or explorer.wait(begun.job, PATIENCE)
+    route = "show_run" if is_there else "show_progress"
+    url = request.url_for(route, id=begun.id).path
+    if platform:
+        url = f"{url}?platform={platform}"
+    return RedirectResponse(url, status_code=HTTPStatus.SEE_OTHER)
+
+
+@router.get("/runs/{id}/progress")
+def show_progress(
+    request: Request,
+    database: DatabaseDep,
+    explorer: ExplorerDep,
+    id: str,  # noqa: A002 - the word in the address
+    platform: Annotated[MaybeSlug, Query()] = None,
+) -> Response:
+    """Show how far a run is; once it is there, send on to it."""
+    progress = runs.read_progress(database, explorer, id)
+    query = f"?platform={platform}" if platform else ""
+    if progress.state == "done":
+        url = request.url_for("show_run", id=id).path + query
+        if is_fragment(request):
+            return Response(headers={"HX-Redirect": url})
+        return RedirectResponse(url, status_code=HTTPStatus.SEE_OTHER)
+    error = progress.error
+    packed = drafts.pack(progress.text)
+    edit = request.url_for("new_question").path
+    with database.read() as session:
+        shell = get_shell(session, find_cookie_holder(request, session))
+    page = ProgressPage(
+        progress=progress,
+        reason=describe(error) if error else None,
+        platform=platform or "",
+        edit=f"{edit}?q={packed}" if packed else edit,
+        here=request.url_for("show_progress", id=id).path + query,
+    )
+    status = HTTPStatus.OK if error is None else find_status(error)
+    if is_fragment(request):
+        return render_template(
+            request, shell, "whatif/_progress.html", page, status=status
+        )
+    return render(request, shell, page, status=status)
+
+
+def describe(error: Exception) -> str:
+    """Say why a run came to no answer, as far as it is a reader's affair."""
+    if isinstance(error, ReviewError):
+        return str(error)
+    return "the program failed; its log holds the cause"
+
+
+@router.post("/runs/{id}/cancel")
+def cancel_run(
+    request: Request,
+    explorer: ExplorerDep,
+    typed: FormDep,
+    id: str,  # noqa: A002 - the word in the address
+) -> Response:
+    """Give a run up, and show that it is."""
+    explorer.stop(id, get_client(request))
+    url = request.url_for("show_progress", id=id).path
+    if typed.get("platform"):
+        url = f"{url}?platform={typed['platform'][:20]}"
+    return RedirectResponse(url, status_code=HTTPStatus.SEE_OTHER)
