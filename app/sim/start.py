@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from app.sim.contents import build_contents
 from app.sim.delivery import IRQ_BASE, LINES
 from app.sim.entry import settle_privilege
 from app.sim.layout import (
@@ -197,7 +198,10 @@ def build_board(
         suspend_seconds=start.suspend_seconds,
         steal_cycles=start.steal_cycles,
         rom=build_header(),
-        image=build_image(gates, 1 + len(start.processors)),
+        image={
+            **build_image(gates, 1 + len(start.processors)),
+            **build_contents(code),
+        },
     )
 
 

@@ -112,6 +112,10 @@ class Core:
         data = bytes(self._uc.mem_read(DATA_BASE, 4 * count))
         return struct.unpack(f"<{count}I", data)
 
+    def read_bytes(self, address: int, count: int) -> bytes:
+        """Read memory."""
+        return bytes(self._uc.mem_read(address, count))
+
     def set_control(self, cr0: int, cr4: int) -> None:
         """Choose the control registers of the runs that follow."""
         self._uc.context_restore(self._reset)
