@@ -20,6 +20,7 @@ from app.routes import ROUTERS
 from app.routes.errors import add_error_handlers
 from app.services.explorer import Explorer
 from app.services.passwords import Passwords
+from app.services.surveys import Surveyor
 
 COMPRESSED_FROM = 500
 COMPRESSION = 5
@@ -35,6 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         app.state.explorer.close()
+        app.state.surveyor.close()
         app.state.database.close()
 
     app = ReviewAPI(lifespan=lifespan)
@@ -46,6 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
         seconds=settings.run_seconds,
         megabytes=settings.run_megabytes,
     )
+    app.state.surveyor = Surveyor(app.state.database)
     add_error_handlers(app)
     for router in ROUTERS:
         app.include_router(router)

@@ -9,7 +9,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Column, Integer, LargeBinary, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    UniqueConstraint,
+)
 from sqlalchemy import Enum as EnumType
 from sqlmodel import Field, SQLModel
 
@@ -472,6 +479,24 @@ class Run(SQLModel, table=True):
     model: str
     text: str
     report: dict[str, Any] = Field(sa_column=_json_column())
+    created_at: datetime = Field(sa_type=UTC_TIME)
+
+
+class Survey(SQLModel, table=True):
+    """What running many questions found; its id is the content's hash.
+
+    `kind` says what was looked for, `subject` of which platform or question.
+    It can be made again from the questions, so no entry tells of it.
+    """
+
+    __tablename__ = "survey"
+    __table_args__ = (Index("ix_survey_kind_subject", "kind", "subject"),)
+
+    id: str = Field(primary_key=True)
+    kind: str
+    subject: str
+    model: str
+    content: dict[str, Any] = Field(sa_column=_json_column())
     created_at: datetime = Field(sa_type=UTC_TIME)
 
 

@@ -21,7 +21,7 @@ from app.errors import CommandError
 from app.log import configure_logging
 from app.main import create_app
 from app.pages import format_minute
-from app.services import corpus, proposals, reviewers
+from app.services import corpus, proposals, reviewers, surveys
 
 BACKLOG = 256
 PATIENCE = 5
@@ -119,15 +119,23 @@ def run(
     settings: Settings, listener: socket.socket, secret: str | None
 ) -> None:
     """Answer requests on the listening socket until a signal ends it."""
+    application = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        application,
         log_config=None,
         access_log=False,
         server_header=False,
         lifespan="on",
         timeout_graceful_shutdown=PATIENCE,
     )
-    server = Server(config, lambda: announce(settings, secret))
+
+    def begin() -> None:
+        announce(settings, secret)
+        surveys.begin_all(
+            application.state.database, application.state.surveyor
+        )
+
+    server = Server(config, begin)
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn ends in good order, then raises the signal once more
         signal.signal(number, lambda *_: None)

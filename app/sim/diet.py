@@ -92,9 +92,8 @@ class CallDiet:
     Parameters
     ----------
     traps
-        Whether each of its native instructions traps outside CPL 0, or does
-        the same everywhere: what the review said would decide; None if it
-        has none.
+        Whether its native instructions trap outside CPL 0: what the review
+        said would decide; None if it has none.
     deciding
         The questions in which its native instructions ran in its place.
     """
@@ -407,10 +406,11 @@ def find_calls(scenario: Scenario) -> frozenset[str]:
 
 
 def traps(spec: CallSpec) -> bool | None:
-    """Tell whether what is native of a call traps, or is harmless.
+    """Tell whether what is native of a call traps outside CPL 0.
 
     This is the rule of thumb of the review: an emulator can answer for a
-    call if it gets to see its instructions.
+    call if it gets to see its instructions. A store that it should have been
+    told of does not trap, nor does what misbehaves in silence.
     """
     if not spec.native:
         return None
@@ -422,4 +422,4 @@ def traps(spec: CallSpec) -> bool | None:
         kinds = {get_instruction(s).sensitive for s in listing.statements}
     except NotModelled:
         return None
-    return kinds <= {None, "traps"}
+    return "traps" in kinds and kinds <= {None, "traps"}

@@ -189,6 +189,7 @@ def test_the_rule_of_thumb() -> None:
     assert traps(CALLS["VMI_Halt"])
     assert not traps(CALLS["VMI_SetInterruptMask"])
     assert not traps(CALLS["VMI_IRET"])
+    assert not traps(CALLS["VMI_Pause"])
     assert traps(CALLS["VMI_GetWallclockTime"]) is None
 
 
@@ -209,7 +210,7 @@ def test_a_diet_as_json() -> None:
         "name": "VMI_Pause",
         "stand": "spare",
         "native": ["pause"],
-        "traps": True,
+        "traps": False,
         "deciding": ["spoilt"],
         "changes": [],
     }
