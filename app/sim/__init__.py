@@ -4,13 +4,19 @@ A library of its own: `parse_scenario` reads a question, `explore` answers it
 with a `Report`. It imports the standard library and itself.
 """
 
+from app.sim.calls import apic as apic_calls
 from app.sim.calls import (
     core,
     cpu_control,
     descriptor,
+    io,
+    mmu,
+    mmu_entries,
+    mmu_patch,
     privilege,
     processor_information,
     processor_state,
+    string_io,
     timer,
 )
 from app.sim.diet import Diet, compute_diet
@@ -30,9 +36,11 @@ from app.sim.instructions import (
     descriptors,
     integer,
     multiply,
+    ports,
     strings,
     system,
     transfer,
+    translation,
 )
 from app.sim.model import MODEL
 from app.sim.observables import OBSERVABLES
@@ -53,13 +61,18 @@ GROUP_MODULES = (
     cpu_control,
     processor_information,
     privilege,
+    io,
+    string_io,
+    apic_calls,
     timer,
+    *(mmu, mmu_entries, mmu_patch),
 )
 """The modules of calls, in the RFC's order of groups."""
 
 FAMILY_MODULES = (
     *(integer, multiply, transfer, branch, bits, strings),
-    *(coprocessor, system, control, descriptors),
+    *(coprocessor, system, control, descriptors, translation),
+    ports,
 )
 """The modules of instructions."""
 

@@ -16,6 +16,7 @@ from app.sim.devices import local_apic as device
 from app.sim.devices.local_apic import Order
 from app.sim.errors import NotModelled
 from app.sim.machine import CpuId, Machine, Window, update
+from app.sim.startup import receive_init, receive_startup
 
 APIC_BASE: Final = 0x1B
 """IA32_APIC_BASE: SDM vol. 3A, 10.4.4."""
@@ -179,10 +180,14 @@ def _land_nmi(machine: Machine, message: Message) -> Machine:
     return latch_nmi(machine, message.target)
 
 
-def _land_startup(_: Machine, message: Message) -> Machine:
-    """Reset a processor, or start one that waits for that."""
-    kind = "STARTUP" if message.mode == device.STARTUP else "INIT"
-    raise NotModelled(f"the message {kind} to processor {message.target}")
+def _land_init(machine: Machine, message: Message) -> Machine:
+    """Reset a processor."""
+    return receive_init(machine, message.target)
+
+
+def _land_startup(machine: Machine, message: Message) -> Machine:
+    """Start a processor that waits for it."""
+    return receive_startup(machine, message.target, message.vector)
 
 
 _LANDINGS: Final[Mapping[int, Callable[[Machine, Message], Machine]]] = (
@@ -191,7 +196,7 @@ _LANDINGS: Final[Mapping[int, Callable[[Machine, Message], Machine]]] = (
             device.FIXED: _land_fixed,
             device.LOWEST: _land_fixed,
             device.NMI: _land_nmi,
-            device.INIT: _land_startup,
+            device.INIT: _land_init,
             device.STARTUP: _land_startup,
         }
     )

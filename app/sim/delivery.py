@@ -106,6 +106,17 @@ def get_requested_lines(machine: Machine) -> int:
     return pic.get_requests(machine.devices.pic)
 
 
+def is_serving(machine: Machine, cpu: CpuId) -> bool:
+    """Whether a controller waits for a processor to end an interrupt."""
+    apic = machine.vcpus[cpu].apic
+    if apic is not None and apic.isr:
+        return True
+    if machine.devices is None or cpu != BOOT:
+        return False
+    first, second = machine.devices.pic
+    return bool(first.isr or second.isr)
+
+
 def find_vector(machine: Machine, cpu: CpuId) -> int | None:
     """Answer which vector a processor would be given now, if any."""
     apic = machine.vcpus[cpu].apic

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol, Self, TypeAlias
 
+from app.sim.devices import Apic, Devices, Message
 from app.sim.layout import KERNEL_STACK_TOP, REGIONS
 from app.sim.listing import Statement
 
@@ -116,10 +117,14 @@ class Deferred(NamedTuple):
 
 
 class Alarm(NamedTuple):
-    """An armed alarm: absolute expiry and period, in cycles."""
+    """An armed alarm: absolute expiry and period, in cycles.
+
+    ``wiring`` says where it fires (see `timekeeping`).
+    """
 
     expiry: int
     period: int
+    wiring: int = 0
 
 
 class VCpu(NamedTuple):
@@ -187,7 +192,7 @@ class VCpu(NamedTuple):
     dr: tuple[int, ...] = ()
     tlb: tuple[tuple[int, ...], ...] = ()
     pdptes: tuple[int, ...] = ()
-    apic: tuple[object, ...] | None = None
+    apic: Apic | None = None
     queue: tuple[Deferred, ...] = ()
     deferral: int = 0
     virtual_iopl: int = 0
@@ -320,8 +325,8 @@ class Machine(NamedTuple):
     wallclock: int = 0
     wallclock_updated: int = 0
     memory: tuple[tuple[int, int], ...] = ()
-    devices: tuple[object, ...] | None = None
-    bus: tuple[tuple[object, ...], ...] = ()
+    devices: Devices | None = None
+    bus: tuple[Message, ...] = ()
     usage: tuple[tuple[int, int], ...] = ()
     mappings: tuple[tuple[int, ...], ...] = ()
     unseen: tuple[tuple[int, int], ...] = ()

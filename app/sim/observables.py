@@ -11,7 +11,15 @@ from functools import cache
 from types import MappingProxyType
 from typing import Final
 
-from app.sim.delivery import LINES, NOTICED_IRQ, NOTICED_MCE, NOTICED_NMI
+from app.sim.delivery import (
+    LINES,
+    NOTICED_IRQ,
+    NOTICED_MCE,
+    NOTICED_NMI,
+    get_requested_lines,
+    has_request,
+    is_serving,
+)
 from app.sim.entry import is_interruptible
 from app.sim.machine import (
     AC,
@@ -76,11 +84,12 @@ _FIELDS: Final = {
     "deferred": "pending interrupts wait for an explicit request",
     "tsc": "time-stamp counter as it passes through",
     "stolen": "stolen cycles",
+    "virtual_iopl": "the IOPL that user code has for its ports",
     "startup": "what the processor waits for: 1 INIT, 2 STARTUP, 0 nothing",
 }
 
 _PLAIN: Final = {
-    "stopped": "the hypervisor has stopped the virtual machine",
+    "stopped": "the virtual machine stands: 1 stopped, 2 restarting",
     "real": "cycles of real time",
     "wallclock": "nanoseconds since 1970",
     "wallclock_updated": "wall clock and real time have drifted apart",
@@ -106,6 +115,14 @@ _COMPUTED: Final = {
     "pending": "an interrupt, NMI or machine check waits for delivery",
     "pending nmi": "an NMI waits for delivery",
     "pending mce": "a machine check waits for delivery",
+    "in_service": "the controller waits for the end of an interrupt",
+}
+
+_DEVICES: Final = {
+    "serial_sent": "how many bytes the serial port has sent",
+    "latch_value": "what the latch holds",
+    "latch_requests": "the latch waits to be served",
+    "messages": "how many inter-processor interrupts are under way",
 }
 
 _LINES: Final = {
@@ -141,7 +158,7 @@ def _read_alarm(counter: int, cpu: CpuId) -> Reader:
 
 def _read_line(line: int) -> Reader:
     """Read whether an interrupt line is latched."""
-    return lambda machine: machine.irqs >> line & 1
+    return lambda machine: get_requested_lines(machine) >> line & 1
 
 
 def _read_msr(index: int, cpu: CpuId) -> Reader:
@@ -159,8 +176,8 @@ def _read_pending(cpu: CpuId) -> Reader:
 
     def is_pending(machine: Machine) -> int:
         vcpu = machine.vcpus[cpu]
-        irqs = 0 if cpu else machine.irqs
-        return int(bool(irqs or vcpu.nmi_pending or vcpu.mce_pending))
+        waits = vcpu.nmi_pending or vcpu.mce_pending
+        return int(bool(waits or has_request(machine, cpu)))
 
     return is_pending
 
@@ -182,7 +199,24 @@ def _build_computed(cpu: CpuId) -> dict[str, Reader]:
         "pending": _read_pending(cpu),
         "pending nmi": _read_field("nmi_pending", cpu),
         "pending mce": _read_field("mce_pending", cpu),
+        "in_service": lambda machine: int(is_serving(machine, cpu)),
     }
+
+
+_DEVICE_READERS: Final[Mapping[str, Reader]] = MappingProxyType(
+    {
+        "serial_sent": lambda machine: (
+            len(machine.devices.serial.sent) if machine.devices else 0
+        ),
+        "latch_value": lambda machine: (
+            machine.devices.latch.value if machine.devices else 0
+        ),
+        "latch_requests": lambda machine: (
+            machine.devices.latch.requests if machine.devices else 0
+        ),
+        "messages": lambda machine: len(machine.bus),
+    }
+)
 
 
 @cache
@@ -200,6 +234,7 @@ def _build_readers(cpu: CpuId) -> Mapping[str, Reader]:
             **{name: _read_plain(name) for name in _PLAIN},
             **{n: _read_noticed(bit) for n, (bit, _) in _NOTICED.items()},
             **computed,
+            **_DEVICE_READERS,
             **{
                 f"pending irq{line}": _read_line(line) for line in range(LINES)
             },
@@ -214,13 +249,16 @@ OBSERVABLES: Final[Mapping[str, str]] = MappingProxyType(
         **_PLAIN,
         **{name: text for name, (_, text) in _NOTICED.items()},
         **_COMPUTED,
+        **_DEVICES,
         **_LINES,
     }
 )
 """Names and one-line meanings; data words and ``msr 0x10`` come on top."""
 
 OF_PROCESSORS: Final = tuple(
-    name for name in OBSERVABLES if name not in {*_PLAIN, *_NOTICED, *_LINES}
+    name
+    for name in OBSERVABLES
+    if name not in {*_PLAIN, *_NOTICED, *_DEVICES, *_LINES}
 )
 """The observables that each processor has."""
 

@@ -2,18 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
+from app.sim.apic import WINDOW
 from app.sim.contents import build_contents
-from app.sim.delivery import IRQ_BASE, LINES
+from app.sim.delivery import BOOT, IRQ_BASE, LINES
+from app.sim.devices import Devices
+from app.sim.devices.local_apic import build_apic
 from app.sim.entry import settle_privilege
 from app.sim.layout import (
     KERNEL_STACK_TOP,
     get_kernel_stack_top,
     get_user_stack_top,
 )
-from app.sim.listing import SLOT, Listing, Register, Statement, Target
+from app.sim.listing import (
+    SLOT,
+    Listing,
+    Statement,
+    Target,
+    parse_statement,
+)
 from app.sim.machine import (
     FIXED,
     IF,
@@ -26,6 +36,7 @@ from app.sim.machine import (
     Host,
     Machine,
     VCpu,
+    update,
 )
 from app.sim.page_tables import Paging, map_memory
 from app.sim.registry import CALLS
@@ -54,6 +65,11 @@ VECTORS: Final[Mapping[str, int]] = MappingProxyType(
         "mce": 18,
         "int80": SYSTEM_CALL,
         **{f"irq{line}": IRQ_BASE + line for line in range(LINES)},
+        **{
+            f"vector{vector:02x}": vector
+            for vector in range(IRQ_BASE + LINES, 0x100)
+            if vector != SYSTEM_CALL
+        },
     }
 )
 """Names of handlers, and the vectors whose gates lead to them."""
@@ -69,6 +85,10 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "suspend": "the machine is suspended, and resumed later",
         "steal": "the hypervisor runs someone else for a while",
         "alarm": "time passes until the next alarm expires",
+        "timer": "time passes until the next timer of a device expires",
+        "serial": "a byte, 0x41, arrives at the serial port",
+        "latch": "the latch asks to be served",
+        "tlb": "a processor drops what it remembers of the page tables",
     }
 )
 """Names of events, and what happens when one arrives."""
@@ -119,9 +139,12 @@ class Start:
     it runs (see `startup`); ``processors`` says how the further processors
     stand, where of each only what belongs to a processor counts. ``msrs``
     are registers that the processor has beside the default ones; a
-    hypervisor implements the default ones and ``hypervisor_msrs``. ``keys`` are triples of an MSR, a
-    register and the value without which a write fails. ``cpuid`` is the raw
-    leaves, ``cpuid_clear`` the bits that a hypervisor clears.
+    hypervisor implements the default ones and ``hypervisor_msrs``. ``keys``
+    are triples of an MSR, a register and the value without which a write
+    fails. ``cpuid`` is the raw leaves, ``cpuid_clear`` the bits that a
+    hypervisor clears. ``paging`` is None where all memory is mapped,
+    ``devices`` where interrupt lines need neither mask nor end. ``apic``
+    gives each processor a local APIC.
     """
 
     registers: tuple[tuple[str, int], ...] = ()
@@ -151,6 +174,8 @@ class Start:
     steal_cycles: int = 1000
     processors: tuple["Start", ...] = ()
     paging: Paging | None = None
+    devices: Devices | None = None
+    apic: bool = False
 
 
 def build_board(
@@ -198,6 +223,7 @@ def build_board(
         suspend_seconds=start.suspend_seconds,
         steal_cycles=start.steal_cycles,
         rom=build_header(),
+        windows=(WINDOW,) if start.apic else (),
         image={
             **build_image(gates, 1 + len(start.processors)),
             **build_contents(code),
@@ -214,20 +240,26 @@ def _expand(statement: Statement) -> dict[int, Code]:
     if spec is None:
         return {}
     expanded: dict[int, Code] = {}
-    for offset, text in enumerate(spec.native):
-        mnemonic, *names = text.split()
+    for offset, native in enumerate(_parse(spec.native)):
         address = statement.address + offset
         last = offset + 1 == len(spec.native)
         expanded[address] = Code(
-            statement._replace(
-                mnemonic=mnemonic,
-                operands=tuple(Register(name) for name in names),
+            native._replace(
                 address=address,
-                text=f"{text} ({statement.text})",
+                line=statement.line,
+                column=statement.column,
+                at=statement.at,
+                text=f"{native.text} ({statement.text})",
             ),
             statement.address + SLOT if last else address + 1,
         )
     return expanded
+
+
+@cache
+def _parse(texts: tuple[str, ...]) -> tuple[Statement, ...]:
+    """Read the native instructions of a call."""
+    return tuple(parse_statement(text) for text in texts)
 
 
 def build_machine(
@@ -254,10 +286,21 @@ def build_machine(
         data=tuple(value & 0xFFFF_FFFF for _, value in data),
         real=start.real,
         wallclock=start.wallclock,
+        devices=start.devices,
     )
+    if start.apic:
+        machine = _add_apics(machine)
     if start.paging is None:
         return machine
     return map_memory(machine, start.paging)
+
+
+def _add_apics(machine: Machine) -> Machine:
+    """Give each processor a local APIC, numbered as the processor is."""
+    for cpu in range(len(machine.vcpus)):
+        apic = build_apic(cpu, boots=cpu == BOOT)
+        machine = update(machine, cpu, apic=apic)
+    return machine
 
 
 def _build_vcpu(start: Start, cpu: CpuId, entry: int, host: Host) -> VCpu:

@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
+from app.sim.delivery import IRQ_BASE
+from app.sim.devices import Devices, build_devices
 from app.sim.machine import (
     AC,
     AF,
@@ -59,12 +61,17 @@ KEYS: Final = (
     *OF_PROCESSORS,
     *("pending", "cpuid", "cpuid_clear", "real", "wallclock", "frequency"),
     *("cycles_per_step", "suspend_seconds", "steal_cycles"),
+    *("devices", "pic", "apic"),
     *_TABLES,
 )
 
 _MAXIMUM_ENTRIES: Final = 64
 _MAXIMUM_SECONDS: Final = 1_000_000
 _HIGHEST_IOPL: Final = 3
+_ALL_LINES: Final = 0xFFFF
+_HIGHEST_BASE: Final = 0xF0
+_LOW_BITS: Final = 7
+"""The bits of a vector that the interrupt controller fills in."""
 _INDEX: Final = re.compile(r"0x[0-9a-fA-F]{1,8}|0|[1-9][0-9]{0,9}")
 
 
@@ -92,6 +99,8 @@ def read_start(
             "suspend_seconds", 0, _MAXIMUM_SECONDS, 10
         ),
         steal_cycles=table.read_number("steal_cycles", 0, LARGEST, 1000),
+        devices=_read_devices(table),
+        apic=table.read_switch("apic"),
         processors=tuple(
             _read_other(table, labels, cpu) for cpu in range(1, last + 1)
         ),
@@ -137,6 +146,22 @@ def _read_processor(
         pmcs=_read_counters(table),
         tsc=table.read_long("tsc"),
         stolen=table.read_long("stolen"),
+    )
+
+
+def _read_devices(table: Table) -> Devices | None:
+    """Read whether there are devices; ``pic`` tells how it is set up."""
+    given = "pic" in table.values
+    pic = table.open_table("pic", ("mask", "base", "auto_eoi"))
+    if not table.read_switch("devices", default=given) and not given:
+        return None
+    base = pic.read_number("base", 0, _HIGHEST_BASE, IRQ_BASE)
+    if base & _LOW_BITS:
+        pic.refuse_value("this is no base", ("base",), "a multiple of 8")
+    return build_devices(
+        mask=pic.read_number("mask", 0, _ALL_LINES),
+        base=base,
+        auto_eoi=int(pic.read_switch("auto_eoi")),
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from enum import Enum
 from typing import Final
 
-from app.sim.delivery import get_due, raise_line
+from app.sim.delivery import IRQ_BASE, get_due, raise_line
 from app.sim.devices import advance as advance_devices
 from app.sim.devices import get_next_expiry, local_apic
 from app.sim.devices.pit import FREQUENCY as TICKS_PER_SECOND
@@ -22,6 +22,12 @@ REAL: Final = 0
 AVAILABLE: Final = 1
 STOLEN: Final = 2
 ALARM_LINE: Final = 0
+BY_CONTROLLER: Final = 0
+BY_LVTT: Final = 1
+BY_OWN_IRQ0: Final = 2
+"""How an alarm is wired: to IRQ 0 of the interrupt controller, to the entry
+of the timer in the local APIC, or to its own processor as that of IRQ 0.
+"""
 NANOSECONDS: Final = 1_000_000_000
 _COUNTER_MASK: Final = 0xFFFF_FFFF_FFFF_FFFF
 
@@ -190,11 +196,14 @@ def fire_alarms(machine: Machine, cpu: CpuId) -> Machine:
 
 def _signal(machine: Machine, cpu: CpuId, alarm: Alarm) -> Machine:
     """Signal the interrupt controller to which an alarm is wired."""
-    if not alarm.lvtt:
+    if alarm.wiring == BY_CONTROLLER:
         return raise_line(machine, ALARM_LINE)
     apic = machine.vcpus[cpu].apic
     assert apic is not None  # noqa: S101 - VMI_SetAlarm sees to it
-    apic = local_apic.accept_local(apic, local_apic.LVT_TIMER)
+    if alarm.wiring == BY_LVTT:
+        apic = local_apic.accept_local(apic, local_apic.LVT_TIMER)
+    else:
+        apic = local_apic.accept(apic, IRQ_BASE + ALARM_LINE)
     return update(machine, cpu, apic=apic)
 
 

@@ -41,7 +41,7 @@ RECORDS: dict[str, Any] = {
 PHASES = ("# CHECKS", "# OPERATION", "# RESULT")
 GAPS = (Unspecified, NotModelled)
 GENERAL = ("eax", "ecx", "edx", "ebx", "esi", "edi", "ebp", "esp")
-NOT_RETURNING = ("VMI_IRET", "VMI_SYSEXIT")
+NOT_RETURNING = ("VMI_IRET", "VMI_SYSEXIT", "VMI_Reboot")
 BOARDS = {
     platform: build(
         "nop",
@@ -195,12 +195,26 @@ def test_a_call_and_its_record_agree(spec: CallSpec) -> None:
     record = RECORDS[spec.name]
     assert spec.number == record["abi_number"]["rfc_patch_13_0"]
     assert spec.group == record["group"]
-    assert _split(p.register for p in spec.parameters) == set(record["inputs"])
-    assert _split(r.register for r in spec.results) == set(record["outputs"])
-    section = record["spec_section"].partition(";")[0]
+    if spec.name not in WITHOUT_PROTOTYPE:
+        stated = {_name_stack(name) for name in record["inputs"]}
+        assert _split(p.register for p in spec.parameters) == stated
+        answered = _split(n for n in record["outputs"] if n[0] != "[")
+        assert _split(r.register for r in spec.results) == answered
+    section = (record["spec_section"] or "patches only").partition(";")[0]
     assert spec.docstring.splitlines()[-1] == f"RFC {section}"
     if record["clobbers"] is not None:
         assert set(spec.clobbers) == _read_clobbers(record["clobbers"])
+
+
+WITHOUT_PROTOTYPE = frozenset({"VMI_GetPxELong"})
+"""Calls of which only the number is known."""
+
+
+def _name_stack(name: str) -> str:
+    """Name a stack word by the convention of most calls: ST(0) is first."""
+    if not name.startswith("stack "):
+        return name
+    return f"ST({int(name.removeprefix('stack ')) - 1})"
 
 
 def _split(registers: Any) -> set[str]:
@@ -209,19 +223,125 @@ def _split(registers: Any) -> set[str]:
 
 
 def _read_clobbers(text: str) -> set[str]:
-    """Read what the record says of clobbers."""
+    """Read what the record says; the standard ones if it says nothing."""
     clobbers = {
         "standard": {"EAX", "ECX", "EDX", "flags"},
+        "not": {"EAX", "ECX", "EDX", "flags"},
         "flags": {"flags"},
+        "memory": set(),
         "none": set(),
+        "ESI,": {"ESI", "ECX"},
     }[text.split(maxsplit=1)[0]]
+    if "as printed" in text:
+        # REP INS changes EDI and leaves ESI: the record notes the misprint.
+        clobbers = clobbers - {"ESI"} | {"EDI"}
     return clobbers | ({"memory"} if "memory" in text else set())
+
+
+SPELLED = {
+    "inb %dx,%eax": ("in al, dx",),
+    "inw %dx,%eax": ("in ax, dx",),
+    "inl %dx,%eax": ("in eax, dx",),
+    "outb %eax,%dx": ("out dx, al",),
+    "outw %eax,%dx": ("out dx, ax",),
+    "outl %eax,%dx": ("out dx, eax",),
+    "rep insb": ("rep ins byte ptr es:[edi], dx",),
+    "rep insw": ("rep ins word ptr es:[edi], dx",),
+    "rep insl": ("rep ins dword ptr es:[edi], dx",),
+    "rep outsb": ("rep outs dx, byte ptr [esi]",),
+    "rep outsw": ("rep outs dx, word ptr [esi]",),
+    "rep outsl": ("rep outs dx, dword ptr [esi]",),
+    "outb %al,$0x80 (typical)": ("out 0x80, al",),
+    "popf / iret with IOPL bits": (
+        "pushf",
+        "and dword ptr [esp], 0xFFFFCFFF",
+        "or dword ptr [esp], eax",
+        "popf",
+    ),
+    **{
+        f"mov %{source},%{target}": (f"mov {target}, {source}",)
+        for cr in ("cr0", "cr2", "cr3", "cr4")
+        for source, target in (("eax", cr), (cr, "eax"))
+    },
+    **{
+        f"{name} (%eax)": (f"{name} fword ptr [eax]",)
+        for name in ("lgdt", "lidt", "sgdt", "sidt")
+    },
+    "mov %ecx,(%eax,%edx,8); mov <4th>,4(%eax,%edx,8)": (
+        "mov dword ptr [eax + edx*8], ecx",
+        "mov ecx, dword ptr [esp]",
+        "mov dword ptr [eax + edx*8 + 4], ecx",
+    ),
+    "mov %edx,TSS.esp0": ("mov dword ptr [eax + 4], edx",),
+    # The number is in a register: no one instruction of a listing does it.
+    "mov %edx,%dr<num>": (),
+    "mov %dr<num>,%eax": (),
+    "mov %edx,(%eax) (memory-mapped)": ("mov dword ptr [eax], edx",),
+    "mov (%eax),%eax (memory-mapped)": ("mov eax, dword ptr [eax]",),
+    "mov %cr3,%eax; mov %eax,%cr3 (or CR4.PGE toggle)": (
+        "mov eax, cr4",
+        "mov ecx, eax",
+        "and ecx, 0xffffff7f",
+        "mov cr4, ecx",
+        "mov cr4, eax",
+        "mov eax, cr3",
+        "mov cr3, eax",
+    ),
+    "invlpg (%eax)": ("invlpg byte ptr [eax]",),
+    "mov %eax,(%edx)": ("mov dword ptr [edx], eax",),
+    "xchg %eax,(%edx)": ("xchg dword ptr [edx], eax",),
+    **{
+        f"lock {name}": (
+            f"lock {name} dword ptr [edx], eax",
+            "setb al",
+            "movzx eax, al",
+        )
+        for name in ("bts", "btr")
+    },
+    "mov %edx,4(%ecx); mov %eax,(%ecx) (high word first)": (
+        "mov dword ptr [ecx + 4], edx",
+        "mov dword ptr [ecx], eax",
+    ),
+    # A listing that stands at a call has no labels, so it cannot loop.
+    "lock cmpxchg8b loop": (
+        "push ebx",
+        "push eax",
+        "xor eax, eax",
+        "xchg dword ptr [ecx], eax",
+        "mov ebx, dword ptr [ecx + 4]",
+        "mov dword ptr [ecx + 4], edx",
+        "mov edx, ebx",
+        "pop ebx",
+        "mov dword ptr [ecx], ebx",
+        "pop ebx",
+    ),
+    "mov (%eax),%eax": ("mov eax, dword ptr [eax]",),
+    "two 32-bit loads": (
+        "mov edx, dword ptr [eax + 4]",
+        "mov eax, dword ptr [eax]",
+    ),
+    "xchg low word with 0; read high word; store 0 in high word": (
+        "mov ecx, eax",
+        "xor eax, eax",
+        "xchg dword ptr [ecx], eax",
+        "mov edx, dword ptr [ecx + 4]",
+        "mov dword ptr [ecx + 4], 0",
+    ),
+}
+"""Native equivalents whose record is not in the words of a listing."""
 
 
 @pytest.mark.parametrize("spec", CALLS.values(), ids=CALLS)
 def test_a_call_and_its_native_equivalent_agree(spec: CallSpec) -> None:
     """A call has native instructions where its record has them."""
     native = RECORDS[spec.name]["native_equivalent"] or ""
+    native = re.sub(r"none\b.*", "", native)
+    if native in SPELLED:
+        assert spec.native == SPELLED[native]
+        return
+    if not native and spec.group == "MMU":
+        assert spec.native == ("nop",)
+        return
     said = re.sub(r"\(.*?\)|%", "", native)
     assert [part.strip() for part in said.split(";") if part.strip()] == [
         *spec.native
@@ -232,7 +352,7 @@ FUNCTIONS: dict[str, CallSpec | InstructionSpec] = dict(CALLS)
 FUNCTIONS |= {
     name: spec
     for name, spec in INSTRUCTIONS.items()
-    if spec.module.endswith("system")
+    if spec.module.endswith(("system", "control", "descriptors"))
 }
 
 

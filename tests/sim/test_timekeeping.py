@@ -13,6 +13,7 @@ from app.sim.machine import Alarm, Machine, update
 from app.sim.start import Start
 from app.sim.timekeeping import (
     AVAILABLE,
+    BY_LVTT,
     REAL,
     STOLEN,
     State,
@@ -247,7 +248,7 @@ def test_an_alarm_may_fire_as_the_timer_of_the_apic() -> None:
     """RFC 2.12: as if attached to the vector in the timer's entry."""
     apic, _ = write_register(build_apic(0, boots=True), 0x320, 0x40, 0)
     machine = update(_software(), 0, apic=apic)
-    machine = _arm(machine, Alarm(1500, 0, lvtt=1), None)
+    machine = _arm(machine, Alarm(1500, 0, BY_LVTT), None)
     machine = advance(machine, 500)
     assert machine.irqs == 0
     assert require_apic(machine, 0).irr == 1 << 0x40

@@ -2,11 +2,16 @@
 
 from typing import Final
 
-from app.sim.errors import NotModelled
+from app.sim.apic import require_apic
+from app.sim.delivery import BOOT
+from app.sim.gaps import choose_or_raise
 from app.sim.machine import Alarm, CpuId, Machine
 from app.sim.registry import Eax, EcxEdx, EdxEax, St1St0, call
 from app.sim.timekeeping import (
     AVAILABLE,
+    BY_CONTROLLER,
+    BY_LVTT,
+    BY_OWN_IRQ0,
     STOLEN,
     fire_alarms,
     get_counter,
@@ -16,6 +21,27 @@ from app.sim.timekeeping import (
 COUNTER_MASK: Final = 0xFF
 WIRED_LVTT: Final = 0x0001_0000
 IS_PERIODIC: Final = 0x0000_0100
+NAMED_BITS: Final = COUNTER_MASK | WIRED_LVTT | IS_PERIODIC
+
+
+def is_refused(machine: Machine, flags: int) -> bool:
+    """Whether flags with bits that have no name make a call do nothing."""
+    if not flags & ~NAMED_BITS:
+        return False
+    return choose_or_raise(machine, "alarm_flags") == "refused"
+
+
+def choose_wiring(machine: Machine, cpu: CpuId, flags: int) -> int:
+    """Answer how an alarm is wired: IRQ 0, own IRQ 0, or the APIC's timer."""
+    if flags & WIRED_LVTT:
+        require_apic(machine, cpu)
+        return BY_LVTT
+    if cpu == BOOT:
+        return BY_CONTROLLER
+    if choose_or_raise(machine, "alarm_irq0") == "first":
+        return BY_CONTROLLER
+    require_apic(machine, cpu)
+    return BY_OWN_IRQ0
 
 
 @call("VMI_GetWallclockTime", number=83, section="A.timer")
@@ -39,19 +65,29 @@ def get_wallclock_time(machine: Machine, cpu: CpuId) -> tuple[Machine, EdxEax]:
 def wallclock_updated(machine: Machine, cpu: CpuId) -> tuple[Machine, Eax]:
     """Answer whether wall clock and real time have drifted apart.
 
-    Reading clears the answer. The RFC does not say whether it is kept per
-    machine or per processor; here it is per machine.
+    Reading clears the answer. Whether it is kept for the machine or for each
+    processor is not said.
 
     Returns
     -------
     updated : EAX
         1 if they have since this call was last made, else 0.
 
+    Raises
+    ------
+    Unspecified
+        If there are several processors, and they have drifted apart.
+
     RFC Appendix A / Timer calls
     """
-    # RESULT
+    # CHECKS
     updated = machine.wallclock_updated
-    return machine.replace(wallclock_updated=0), updated
+    left = updated & ~(1 << cpu)
+    if left and choose_or_raise(machine, "wallclock_updated") == "machine":
+        left = 0
+    # RESULT
+    answer = int(left != updated)
+    return machine.replace(wallclock_updated=left), answer
 
 
 @call("VMI_GetCycleFrequency", number=79, section="A.timer")
@@ -110,7 +146,9 @@ def set_alarm(
     With period 0 it is a one-shot whatever the mode says. An expiry that is
     already reached fires at once. The RFC marks the format of the flags as
     still to be defined and prints both stack words as the expiry, where the
-    period must be meant.
+    period must be meant. The counter for which it does nothing is called
+    VMI_ALARM_STOLEN, a name that nothing defines; VMI_CYCLES_STOLEN must be
+    meant.
 
     Parameters
     ----------
@@ -123,20 +161,22 @@ def set_alarm(
 
     Raises
     ------
+    Unspecified
+        If the flags have bits without a name, or if an alarm of another than
+        the first processor is wired to IRQ 0.
     NotModelled
-        If it is wired to the APIC's timer.
+        If it needs a local APIC and the question has none.
 
     RFC Appendix A / Timer calls
     """
     # CHECKS
     counter = flags & COUNTER_MASK
-    if counter > AVAILABLE:
+    if counter > AVAILABLE or is_refused(machine, flags):
         return machine
-    if flags & WIRED_LVTT:
-        raise NotModelled("an alarm on the APIC's timer vector")
+    wiring = choose_wiring(machine, cpu, flags)
     # OPERATION
     periodic = bool(flags & IS_PERIODIC)
-    alarm = Alarm(expiry, period if periodic else 0)
+    alarm = Alarm(expiry, period if periodic else 0, wiring)
     machine = set_alarm_slot(machine, cpu, counter, alarm)
     # RESULT
     return fire_alarms(machine, cpu)
@@ -159,11 +199,16 @@ def cancel_alarm(
         1 if it was armed; 0 if it was not, or was a one-shot that has
         fired, even if the guest has not seen its interrupt.
 
+    Raises
+    ------
+    Unspecified
+        If the flags have bits without a name.
+
     RFC Appendix A / Timer calls
     """
     # CHECKS
     counter = flags & COUNTER_MASK
-    if counter > AVAILABLE:
+    if counter > AVAILABLE or is_refused(machine, flags):
         return machine, 0
     # OPERATION
     armed = machine.vcpus[cpu].alarms[counter] is not None

@@ -8,6 +8,7 @@ its line of the interrupt controller follows by itself.
 
 from app.sim.devices.local_apic import Apic, Message
 from app.sim.devices.wiring import (
+    PORTS,
     Devices,
     advance,
     build_devices,
@@ -20,6 +21,7 @@ from app.sim.devices.wiring import (
 )
 
 __all__ = [
+    "PORTS",
     "Apic",
     "Devices",
     "Message",

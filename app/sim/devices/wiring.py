@@ -18,6 +18,16 @@ from app.sim.devices.serial import Serial
 
 DELAY_PORT: Final = 0x80
 """A write there takes the time of a bus access, and does nothing else."""
+PORTS: Final = frozenset(
+    {
+        *pic_device.PORTS,
+        *pit_device.PORTS,
+        *serial_device.PORTS,
+        *latch_device.PORTS,
+    }
+)
+"""The ports behind which there is a device."""
+
 PORT_MASK: Final = 0xFFFF
 NOBODY: Final = 0xFF
 
