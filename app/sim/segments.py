@@ -53,6 +53,7 @@ LDT_TYPE: Final = 0x2
 TSS_AVAILABLE: Final = 0x9
 TSS_BUSY: Final = 0xB
 BUSY: Final = 0x2
+TSS_OF_16_BITS: Final = frozenset({0x1, 0x3})
 TASK_GATE: Final = 0x5
 CALL_GATE: Final = 0xC
 INTERRUPT_GATE: Final = 0xE

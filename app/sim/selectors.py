@@ -30,12 +30,17 @@ from app.sim.memory import load_system, store_system
 from app.sim.segments import (
     ACCESSED,
     BIG,
+    BUSY,
     CODE_OR_DATA,
     CS_INDEX,
     INDEX,
+    LDT_TYPE,
     NAMES,
     PRESENT,
     SS_INDEX,
+    SYSTEM_TYPE,
+    TSS_AVAILABLE,
+    TSS_OF_16_BITS,
     build_flat,
     decode,
     get_dpl,
@@ -67,7 +72,7 @@ HYPERVISOR_TR: Final = 0xFC10
 Anything would do that no guest has: the place is the hypervisor's affair.
 """
 
-_ACCESSED_BYTE: Final = 5
+_ACCESS_BYTE: Final = 5
 
 
 class Entry(NamedTuple):
@@ -258,7 +263,7 @@ def mark_accessed(
     address = find_descriptor(vcpu, selector)
     if machine.board.host.is_virtual(vcpu) or address is None:
         return machine, segment
-    place = address + _ACCESSED_BYTE
+    place = address + _ACCESS_BYTE
     return store_system(machine, cpu, place, 1, segment.access), segment
 
 
@@ -355,6 +360,51 @@ def set_gdt(machine: Machine, cpu: CpuId, table: Table) -> Machine:
 def set_idt(machine: Machine, cpu: CpuId, table: Table) -> Machine:
     """Load IDTR. A software hypervisor takes the table over."""
     return tell_table(update(machine, cpu, idtr=table), cpu, table)
+
+
+def load_ldtr(machine: Machine, cpu: CpuId, selector: int) -> Machine:
+    """Load LDTR with a descriptor of the GDT, or with null.
+
+    SDM vol. 2A, LLDT. A software hypervisor reloads the segment registers.
+    """
+    error = selector & SELECTOR
+    if not error:
+        machine = update(machine, cpu, ldtr=selector, ldt=NULL_SEGMENT)
+        return reload_live(machine, cpu)
+    if selector & LOCAL:
+        raise GuestFault(GP, error)
+    machine, segment = read_descriptor(machine, cpu, selector)
+    if segment.access & SYSTEM_TYPE != LDT_TYPE:
+        raise GuestFault(GP, error)
+    if not segment.access & PRESENT:
+        raise GuestFault(NP, error)
+    machine = update(machine, cpu, ldtr=selector, ldt=segment)
+    return reload_live(machine, cpu)
+
+
+def load_tr(machine: Machine, cpu: CpuId, selector: int) -> Machine:
+    """Load TR with a TSS that is available, and mark it busy.
+
+    SDM vol. 2A, LTR.
+    """
+    error = selector & SELECTOR
+    if not error or selector & LOCAL:
+        raise GuestFault(GP, error)
+    machine, segment = read_descriptor(machine, cpu, selector)
+    kind = segment.access & SYSTEM_TYPE
+    if kind in TSS_OF_16_BITS:
+        raise NotModelled("a TSS of 16 bits")
+    if kind != TSS_AVAILABLE:
+        raise GuestFault(GP, error)
+    if not segment.access & PRESENT:
+        raise GuestFault(NP, error)
+    place = find_descriptor(machine.vcpus[cpu], selector)
+    assert place is not None  # noqa: S101 - it has just been read
+    segment = segment._replace(access=segment.access | BUSY)
+    at = place + _ACCESS_BYTE
+    machine = store_system(machine, cpu, at, 1, segment.access)
+    machine = tell_entry(machine, cpu, place)
+    return update(machine, cpu, tr=selector, tss=segment)
 
 
 def reload_live(

@@ -6,17 +6,19 @@ from itertools import pairwise, starmap
 from typing import Final
 
 from app.sim import bare
+from app.sim.apic import land, list_landings
 from app.sim.bare import get_call_name
 from app.sim.delivery import BOOT, IRQ_BASE, get_due
+from app.sim.devices import Message, local_apic
 from app.sim.errors import GuestFault, NotModelled, Unspecified
-from app.sim.instructions import system
+from app.sim.instructions import control, descriptors, system
 from app.sim.listing import SLOT, Statement
 from app.sim.machine import USER_CPL, CpuId, Machine
 from app.sim.observables import observe
 from app.sim.registry import CALLS, INSTRUCTIONS, get_instruction
 from app.sim.report import WitnessStep
 from app.sim.rom import NAMES, get_slot
-from app.sim.search import DELIVERY, KINDS_PER_CPU, Search
+from app.sim.search import DELIVERY, KINDS_PER_CPU, LANDING, Search
 from app.sim.vectors import NMI
 
 _ARRIVAL_CLAUSES: Final = {
@@ -28,6 +30,12 @@ _ARRIVAL_CLAUSES: Final = {
     "tlb": ("SDM vol. 3A, 4.10.2", "SDM vol. 3A, 4.10.2"),
 }
 _IRQ_CLAUSES: Final = ("SDM vol. 3A, 6.3.1", "RFC 2.5")
+_LANDING_CLAUSE: Final = "SDM vol. 3A, 10.6"
+_MESSAGES: Final = {
+    local_apic.NMI: "NMI",
+    local_apic.INIT: "INIT",
+    local_apic.STARTUP: "STARTUP",
+}
 _FAULTS: Final = {
     0: "#DE",
     1: "#DB",
@@ -106,6 +114,8 @@ class Narrator:
         arrives = kind >= search.first_event
         cpu = BOOT if arrives else kind // KINDS_PER_CPU
         at, text, line, clause = self._describe(machine, cpu)
+        if not arrives and kind % KINDS_PER_CPU == LANDING:
+            text, line, clause = "a message lands", None, _LANDING_CLAUSE
         if arrives:
             event = search.events[kind - search.first_event].name
             text, line = _tell_arrival(event), None
@@ -137,6 +147,8 @@ class Narrator:
                 if part == DELIVERY:
                     due = get_due(machine, cpu)
                     clause = due.clause if due else ""
+                elif part == LANDING:
+                    clause = _LANDING_CLAUSE
                 else:
                     clause = self._describe(machine, cpu)[3]
                 clauses.add(clause)
@@ -171,6 +183,8 @@ class Narrator:
         at, text, line, clause = self._describe(before, cpu)
         if part == DELIVERY:
             return self._tell_delivery(before, cpu, at, changes)
+        if part == LANDING:
+            return _tell_landing(before, after, cpu, at, changes)
         step = self._search.platform.step(before, cpu)
         if step.fault is not None:
             text = f"{text}: {_name_fault(step.fault)}"
@@ -242,7 +256,7 @@ class Narrator:
 _SYSTEM_CLAUSES: Final = frozenset(
     spec.clause
     for spec in INSTRUCTIONS.values()
-    if spec.module == system.__name__
+    if spec.module in {m.__name__ for m in (system, control, descriptors)}
 )
 
 
@@ -273,6 +287,47 @@ def _compare(
         for name in {**before, **after}
         if before.get(name) != after.get(name)
     }
+
+
+def _tell_landing(
+    before: Machine,
+    after: Machine,
+    cpu: CpuId,
+    at: str,
+    changes: Mapping[str, tuple[int | None, int | None]],
+) -> WitnessStep:
+    """Tell how a message between processors lands."""
+    message = next(
+        each
+        for each in list_landings(before)
+        if each.target == cpu and land(before, each) == after
+    )
+    return WitnessStep(
+        cpu=cpu,
+        at=at,
+        text=_tell_message(message),
+        clause=_LANDING_CLAUSE,
+        kind="arrival",
+        lane="hardware",
+        way=bare.ARRIVAL,
+        line=None,
+        changes=changes,
+    )
+
+
+def _tell_message(message: Message) -> str:
+    """Tell the landing of a message in words."""
+    what = _MESSAGES.get(message.mode, f"vector {message.vector:#x}")
+    return f"{what} from processor {message.source} lands"
+
+
+def land_told(machine: Machine, cpu: CpuId, text: str) -> list[Machine]:
+    """Let the message land at a processor of which a witness tells."""
+    return [
+        land(machine, message)
+        for message in list_landings(machine)
+        if message.target == cpu and _tell_message(message) == text
+    ]
 
 
 def _tell_arrival(event: str) -> str:

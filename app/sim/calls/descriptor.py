@@ -9,7 +9,6 @@ the queue class DT of VMI_SetDeferredMode.
 from typing import Final
 
 from app.sim.deferral import DEFER_DT, defer, deferrable
-from app.sim.instructions.descriptors import load_ldtr, load_tr
 from app.sim.machine import WORD, WORD_MASK, CpuId, Machine, Table
 from app.sim.memory import load, load_system, store, store_system
 from app.sim.registry import (
@@ -37,6 +36,8 @@ from app.sim.selectors import (
     ENTRY_SHIFT,
     LOCAL,
     SELECTOR_BITS,
+    load_ldtr,
+    load_tr,
     reload_live,
     set_gdt,
     set_idt,

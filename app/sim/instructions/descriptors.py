@@ -7,7 +7,7 @@ hypervisor, or refuse selectors whose RPL is not that of the ring.
 
 from typing import Final
 
-from app.sim.errors import GuestFault, NotModelled
+from app.sim.errors import GuestFault
 from app.sim.instructions.access import (
     address_of,
     compute_signed,
@@ -19,7 +19,6 @@ from app.sim.instructions.access import (
 from app.sim.instructions.system import require_ring_0
 from app.sim.listing import FarTarget, Immediate, Memory, Operand, Register
 from app.sim.machine import (
-    NULL_SEGMENT,
     WORD,
     WORD_MASK,
     ZF,
@@ -30,17 +29,17 @@ from app.sim.machine import (
     set_register,
     update,
 )
-from app.sim.memory import load, pop, push, store, store_system
+from app.sim.memory import load, pop, push, store
 from app.sim.registry import instruction
 from app.sim.segments import (
     BUSY,
     CALL_GATE,
     CODE_OR_DATA,
     LDT_TYPE,
-    PRESENT,
     SYSTEM_TYPE,
     TASK_GATE,
     TSS_AVAILABLE,
+    TSS_OF_16_BITS,
     get_dpl,
     is_code,
     is_conforming,
@@ -52,18 +51,15 @@ from app.sim.selectors import (
     HYPERVISOR_IDT,
     HYPERVISOR_LDT,
     HYPERVISOR_TR,
-    LOCAL,
     RPL,
-    SELECTOR,
     SELECTOR_BITS,
-    find_descriptor,
+    load_ldtr,
     load_segment,
     load_stack_segment,
+    load_tr,
     read_descriptor,
-    reload_live,
     set_gdt,
     set_idt,
-    tell_entry,
 )
 from app.sim.transfers import (
     call_inner,
@@ -73,18 +69,16 @@ from app.sim.transfers import (
     pass_gate,
     return_to,
 )
-from app.sim.vectors import BR, GP, NP
+from app.sim.vectors import BR, GP
 
 DTR_BYTES: Final = 6
 LIMIT_BYTES: Final = 2
 SELECTOR_BYTES: Final = 2
-ACCESS_BYTE: Final = 5
 ACCESS_SHIFT: Final = 8
 FLAGS_SHIFT: Final = 20
 LOW_HALF: Final = 0xFFFF
 LEVEL_BITS: Final = 0x1F
 
-TSS_OF_16_BITS: Final = frozenset({0x1, 0x3})
 HAS_LIMIT: Final = frozenset(
     {*TSS_OF_16_BITS, LDT_TYPE, TSS_AVAILABLE, TSS_AVAILABLE | BUSY}
 )
@@ -300,51 +294,6 @@ def str_(machine: Machine, cpu: CpuId, destination: Operand) -> Machine:
     virtual = machine.board.host.is_virtual(vcpu)
     selector = HYPERVISOR_TR if virtual else vcpu.tr
     return write(machine, cpu, destination, selector)
-
-
-def load_ldtr(machine: Machine, cpu: CpuId, selector: int) -> Machine:
-    """Load LDTR with a descriptor of the GDT, or with null.
-
-    SDM vol. 2A, LLDT. A software hypervisor reloads the segment registers.
-    """
-    error = selector & SELECTOR
-    if not error:
-        machine = update(machine, cpu, ldtr=selector, ldt=NULL_SEGMENT)
-        return reload_live(machine, cpu)
-    if selector & LOCAL:
-        raise GuestFault(GP, error)
-    machine, segment = read_descriptor(machine, cpu, selector)
-    if segment.access & SYSTEM_TYPE != LDT_TYPE:
-        raise GuestFault(GP, error)
-    if not segment.access & PRESENT:
-        raise GuestFault(NP, error)
-    machine = update(machine, cpu, ldtr=selector, ldt=segment)
-    return reload_live(machine, cpu)
-
-
-def load_tr(machine: Machine, cpu: CpuId, selector: int) -> Machine:
-    """Load TR with a TSS that is available, and mark it busy.
-
-    SDM vol. 2A, LTR.
-    """
-    error = selector & SELECTOR
-    if not error or selector & LOCAL:
-        raise GuestFault(GP, error)
-    machine, segment = read_descriptor(machine, cpu, selector)
-    kind = segment.access & SYSTEM_TYPE
-    if kind in TSS_OF_16_BITS:
-        raise NotModelled("a TSS of 16 bits")
-    if kind != TSS_AVAILABLE:
-        raise GuestFault(GP, error)
-    if not segment.access & PRESENT:
-        raise GuestFault(NP, error)
-    place = find_descriptor(machine.vcpus[cpu], selector)
-    assert place is not None  # noqa: S101 - it has just been read
-    segment = segment._replace(access=segment.access | BUSY)
-    at = place + ACCESS_BYTE
-    machine = store_system(machine, cpu, at, 1, segment.access)
-    machine = tell_entry(machine, cpu, place)
-    return update(machine, cpu, tr=selector, tss=segment)
 
 
 @instruction("lldt", section="SDM vol. 2A, LLDT", sensitive="traps")
