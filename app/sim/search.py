@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, ParamSpec
 
+from app.sim.apic import land, list_landings
 from app.sim.delivery import deliver_due, get_due
 from app.sim.errors import NotModelled, Unspecified
 from app.sim.machine import CpuId, Machine
@@ -260,6 +261,9 @@ class Search:
             if not vcpu.halted and (due is None or not due.forced):
                 target = self._try(self._step, machine, cpu)
                 moves.append((kind + STEP, target))
+        for message in list_landings(machine) if machine.bus else ():
+            kind = KINDS_PER_CPU * message.target
+            moves.append((kind + LANDING, self._try(land, machine, message)))
         self.moves[number] = moves
         return moves
 

@@ -90,8 +90,8 @@ def test_the_code_of_a_slot_is_told_as_the_rom() -> None:
 
 def test_a_way_into_a_gap_ends_with_the_step_that_is_missing() -> None:
     """The last step says what could not be carried out."""
-    steps = _tell("nop\ncall VMI_SwapPte", "eax == 1")
-    assert steps[-1].text == "call VMI_SwapPte"
+    steps = _tell("nop\ncall VMI_SetAlarm", "eax == 1")
+    assert steps[-1].text == "call VMI_SetAlarm"
     assert steps[-1].changes == {}
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from app.sim.errors import GuestFault, Unspecified
+from app.sim.layout import DATA_BASE
 from app.sim.machine import ARITHMETIC, Machine, update
 from app.sim.registry import CLOBBERED
 from app.sim.start import Start
@@ -153,3 +155,83 @@ def test_calls_keep_what_they_do_not_clobber() -> None:
     machine = update(_software(), 0, eax=1, ecx=2, edx=3)
     made = make_call(machine, "VMI_EnableInterrupts")
     assert get_vcpu(made.after)[:3] == (1, 2, 3)
+
+
+def test_shutdown() -> None:
+    """The processor halts with interrupts off, and nothing wakes it."""
+    vcpu = get_vcpu(make_call(_software(), "VMI_Shutdown").after)
+    assert (vcpu.halted, vcpu.shutdown, vcpu.virtual_if) == (1, 1, 0)
+
+
+def test_reboot() -> None:
+    """A hard reboot loses all registers; the machine restarts."""
+    made = make_call(_software(), "VMI_Reboot", eax=1)
+    vcpu = get_vcpu(made.after)
+    assert made.after.stopped == 2
+    assert (vcpu.eip, vcpu.paravirtual) == (0, 0)
+    assert {value for _, value in vcpu.msrs} == {0}
+
+
+def test_reboot__unspecified__soft() -> None:
+    """What survives a soft one is not listed."""
+    with pytest.raises(Unspecified, match="survives a soft reboot"):
+        make_call(_software(), "VMI_Reboot", eax=0)
+    for reading, survives in (("as-init", True), ("nothing", False)):
+        machine = _software(soft_reboot=reading)
+        after = make_call(machine, "VMI_Reboot", eax=0).after
+        assert after.stopped == 2
+        assert any(v for _, v in get_vcpu(after).msrs) == survives
+
+
+def test_reboot__unspecified__mode() -> None:
+    """Only two modes are defined."""
+    with pytest.raises(Unspecified, match="neither soft nor hard"):
+        make_call(_software(), "VMI_Reboot", eax=2)
+    for reading, stopped in (("hard", 2), ("ignored", 0)):
+        machine = _software(reboot_mode=reading)
+        after = make_call(machine, "VMI_Reboot", eax=2).after
+        assert after.stopped == stopped
+
+
+STATE = {f"word{place}": place for place in range(23)}
+
+
+def test_set_initial_ap_state() -> None:
+    """The structure is kept for the processor with that number."""
+    machine = build(platform="software", data=STATE)
+    machine = machine.replace(vcpus=machine.vcpus * 2)
+    made = make_call(machine, "VMI_SetInitialAPState", eax=DATA_BASE, edx=1)
+    assert made.after.vcpus[1].ap_state == tuple(range(23))
+    assert made.after.vcpus[0].ap_state == ()
+
+
+def test_set_initial_ap_state__unspecified__place() -> None:
+    """The address has to be that of a page."""
+    for reading, length in (("taken", 23), ("ignored", 0), (None, None)):
+        policies = {} if reading is None else {"ap_state_place": reading}
+        machine = build(
+            platform="software", policies=policies, data={"first": 1, **STATE}
+        )
+        machine = machine.replace(vcpus=machine.vcpus * 2)
+        place = {"eax": DATA_BASE + 4, "edx": 1}
+        if reading is None:
+            with pytest.raises(Unspecified, match="begin at a page"):
+                make_call(machine, "VMI_SetInitialAPState", **place)
+            continue
+        made = make_call(machine, "VMI_SetInitialAPState", **place)
+        assert len(made.after.vcpus[1].ap_state) == length
+
+
+@pytest.mark.parametrize("number", [0, 7])
+def test_set_initial_ap_state__unspecified__nobody(number: int) -> None:
+    """Nobody has the number, or the caller itself."""
+    call = {"eax": DATA_BASE, "edx": number}
+    with pytest.raises(Unspecified, match="no processor has"):
+        make_call(_software(), "VMI_SetInitialAPState", **call)
+    with pytest.raises(GuestFault):
+        make_call(
+            _software(ap_state_nobody="fault"), "VMI_SetInitialAPState", **call
+        )
+    ignoring = _software(ap_state_nobody="ignored")
+    made = make_call(ignoring, "VMI_SetInitialAPState", **call)
+    assert made.after.vcpus[0].ap_state == ()
