@@ -19,6 +19,7 @@ from app.pages import (
     render_template,
 )
 from app.services import run_views, runs, scenarios
+from app.services.costs import MOST_TEXT
 from app.services.evidence import EXPECTABLE
 from app.services.explorer import Explorer
 from app.services.run_views import Place, RunView, Selection
@@ -40,18 +41,32 @@ def get_explorer(request: Request) -> Explorer:
     return explorer
 
 
+CostsText = Annotated[
+    str,
+    Query(
+        max_length=MOST_TEXT,
+        description="Cycles that go over those of the table: class, "
+        "platform, cycles.",
+        examples=["trap.software:3000,rom.software:20"],
+    ),
+    AfterValidator(clean_text),
+]
 ExplorerDep = Annotated[Explorer, Depends(get_explorer)]
 
 
-def get_selection(
+def get_selection(  # noqa: PLR0913, PLR0917 - the names of an address
     platform: Annotated[MaybeSlug, Query()] = None,
     variant: Annotated[MaybeSlug, Query()] = None,
     outcome: Annotated[MaybeSlug, Query()] = None,
     way: Literal["witness", "counter"] | None = None,
     step: Annotated[int, Query(ge=0, le=MOST_STEPS)] = 0,
+    fold: Annotated[int, Query(ge=0, le=1)] = 0,
+    costs: CostsText = "",
 ) -> Selection:
-    """Read which answer of a run is looked at, and at which step."""
-    return Selection(platform, variant, outcome, way, step)
+    """Read which answer of a run is looked at, how, and at which step."""
+    return Selection(
+        platform, variant, outcome, way, step, fold, costs or None
+    )
 
 
 SelectionDep = Annotated[Selection, Depends(get_selection)]

@@ -6,6 +6,14 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from app.errors import NotFoundError
+from app.services import costs
+from app.services.costs import Path
+from app.services.executions import (
+    Asked,
+    Execution,
+    build_execution,
+    find_part,
+)
 from app.services.runs import RunRecord
 from app.services.verdicts import (
     Cell,
@@ -16,21 +24,28 @@ from app.services.verdicts import (
     list_columns,
     read_scenario,
 )
-from app.services.witnesses import Moment, build_moment
-from app.sim import POLICIES, Scenario
+from app.services.witnesses import Moment
+from app.sim import MODEL, POLICIES, Scenario
+from app.sim.cost import CostTable
 
 INTEREST = ("sometimes", "unspecified", "always", "never", "not-modelled")
 """Which answer is looked at first, if none is asked for."""
 
 
 class Selection(NamedTuple):
-    """What a reader asks to see of a run; None means: choose for me."""
+    """What a reader asks to see of a run; None means: choose for me.
+
+    `fold` leaves out the steps that do not matter to the outcome, `costs`
+    are the reader's own cycles, as `app.services.costs` writes them.
+    """
 
     platform: str | None = None
     variant: str | None = None
     outcome: str | None = None
     way: str | None = None
     step: int = 0
+    fold: int = 0
+    costs: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +103,22 @@ class Case:
     limit: str | None
 
 
+class PathLine(NamedTuple):
+    """An execution among those that can be compared by cost."""
+
+    path: Path
+    title: str
+    href: str
+    current: bool
+
+
 @dataclass(frozen=True, slots=True)
 class RunView:
     """A run as a page shows it.
 
-    `cell` is the answer looked at and `moment` its execution at a step,
-    None where there is none to show.
+    `cell` is the answer looked at and `execution` one that shows it, None
+    where there is none. `limits` are what bounded the search, `asked` what
+    the reader asked for beside.
     """
 
     run: RunRecord
@@ -104,11 +129,25 @@ class RunView:
     cell: Cell
     case: Case
     way: str
-    moment: Moment | None
+    asked: Selection
+    table: CostTable
+    execution: Execution | None
+    paths: tuple[PathLine, ...]
+    limits: tuple[tuple[str, float], ...]
     sentences: tuple[tuple[Part, ...], ...]
     listings: tuple[ListingView, ...]
     policies: tuple[PolicyLine, ...]
     clauses: tuple[str, ...]
+
+    @property
+    def moment(self) -> Moment | None:
+        """Return the execution's state at the step looked at."""
+        return self.execution.moment if self.execution else None
+
+    @property
+    def is_dated(self) -> bool:
+        """Tell whether another version of the simulator made the run."""
+        return self.run.model != MODEL
 
     @property
     def selection(self) -> Selection:
@@ -119,6 +158,8 @@ class RunView:
             self.cell.outcome,
             self.way if self.moment else None,
             self.moment.number if self.moment else 0,
+            self.asked.fold,
+            self.asked.costs,
         )
 
     def at_step(self, number: int) -> str:
@@ -127,9 +168,15 @@ class RunView:
 
     def at_cell(self, cell: Cell, way: str | None = None) -> str:
         """Return the address of another answer, before its first step."""
-        return self.place.get_href(
-            Selection(cell.platform, cell.variant, cell.outcome, way)
-        )
+        return self.place.get_href(_select(self.asked, cell, way))
+
+    def with_fold(self, fold: int) -> str:
+        """Return the address of this step, with or without the others."""
+        return self.place.get_href(self.selection._replace(fold=fold))
+
+    def with_costs(self, text: str | None) -> str:
+        """Return the address of this step under other costs."""
+        return self.place.get_href(self.selection._replace(costs=text))
 
     def get_permalink(self, path: str) -> str:
         """Return the lasting address of what is shown, below the run's."""
@@ -148,7 +195,10 @@ def build_view(run: RunRecord, place: Place, asked: Selection) -> RunView:
     ------
     NotFoundError
         If the run has no such platform, variant or outcome.
+    InvalidError
+        If the reader's costs are none.
     """
+    table = costs.read_changed(asked.costs)
     scenario = read_scenario(run.text, run.report["scenario"])
     columns = list_columns([run.report])
     lines = build_lines(run.report, scenario, columns)
@@ -156,8 +206,17 @@ def build_view(run: RunRecord, place: Place, asked: Selection) -> RunView:
     part = find_part(run.report, cell.platform, cell.variant)
     answer = part["answers"][cell.outcome]
     way = asked.way if asked.way in cell.ways else next(iter(cell.ways), "")
-    moment = (
-        build_moment(part["initial"], answer[way], asked.step) if way else None
+    looked = asked._replace(way=way)
+    execution = (
+        build_execution(
+            run.report,
+            scenario,
+            part,
+            Asked(cell.outcome, way, asked.step, fold=bool(asked.fold)),
+            table,
+        )
+        if way
+        else None
     )
     cases = _build_cases(run.report, lines)
     return RunView(
@@ -167,29 +226,72 @@ def build_view(run: RunRecord, place: Place, asked: Selection) -> RunView:
         outcomes=tuple({line.outcome: line.phrase for line in lines}.items()),
         cases=cases,
         cell=cell,
-        case=next(
-            each
-            for each in cases
-            if (each.platform, each.variant) == (cell.platform, cell.variant)
-        ),
+        case=find_case(cases, cell.platform, cell.variant),
         way=way,
-        moment=moment,
+        asked=asked,
+        table=table,
+        execution=execution,
+        paths=_list_paths(run, place, cases, cell, looked, table),
+        limits=tuple(run.report.get("limits", {}).items()),
         sentences=_build_verdict(lines, cell),
-        listings=_build_listings(scenario, moment),
+        listings=_build_listings(
+            scenario, execution.moment if execution else None
+        ),
         policies=_list_policies(part),
         clauses=tuple(answer["clauses"]),
     )
 
 
-def find_part(
-    report: Mapping[str, Any], platform: str, variant: str | None
-) -> Mapping[str, Any]:
-    """Return a report's part for a platform, or a variant of it."""
-    for part in report["platforms"]:
-        if (part["platform"], part["variant"]) == (platform, variant):
-            found: Mapping[str, Any] = part
-            return found
-    raise NotFoundError("platform", platform)
+def _list_paths(  # noqa: PLR0913, PLR0917 - it links to all that is shown
+    run: RunRecord,
+    place: Place,
+    cases: Sequence[Case],
+    cell: Cell,
+    asked: Selection,
+    table: CostTable,
+) -> tuple[PathLine, ...]:
+    """Return the executions about the outcome looked at, with their cost."""
+    return tuple(
+        PathLine(
+            path=path,
+            title=find_case(cases, path.platform, path.variant).title,
+            href=place.get_href(
+                Selection(
+                    path.platform,
+                    path.variant,
+                    path.outcome,
+                    path.way,
+                    fold=asked.fold,
+                    costs=asked.costs,
+                )
+            ),
+            current=(path.platform, path.variant, path.way)
+            == (cell.platform, cell.variant, asked.way),
+        )
+        for path in costs.list_paths(run.report, table, cell.outcome)
+    )
+
+
+def find_case(
+    cases: Sequence[Case], platform: str, variant: str | None
+) -> Case:
+    """Return the row of the outcome table for a platform or variant."""
+    return next(
+        case
+        for case in cases
+        if (case.platform, case.variant) == (platform, variant)
+    )
+
+
+def _select(asked: Selection, cell: Cell, way: str | None) -> Selection:
+    return Selection(
+        cell.platform,
+        cell.variant,
+        cell.outcome,
+        way,
+        fold=asked.fold,
+        costs=asked.costs,
+    )
 
 
 def _choose_cell(lines: Sequence[Line], asked: Selection) -> Cell:

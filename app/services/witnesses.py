@@ -4,11 +4,12 @@ Pure functions over the stored report. A step holds only what it changed;
 the state at a step is the initial state with all changes up to it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from app.sim import OBSERVABLES
+from app.sim.observables import describe_observable, split_observable
 
 SHOWN_STEPS = 200
 """How many lines of the timeline are shown around the current one."""
@@ -27,7 +28,8 @@ SMALL = 10_000
 class Step:
     """One step of a witness: what was done where, by which clause.
 
-    `number` counts from 1; step 0 is the state before the first.
+    `number` counts from 1; step 0 is the state before the first. `way` is
+    how the step was carried out; a step that is told for many has none.
     """
 
     number: int
@@ -37,6 +39,7 @@ class Step:
     clause: str
     kind: str
     lane: str
+    way: str
     listing: str | None
     line: int | None
     changes: Mapping[str, Sequence[Any]]
@@ -63,13 +66,30 @@ class Group(NamedTuple):
     fields: tuple[Field, ...]
 
 
+class Omission(NamedTuple):
+    """Steps of the timeline that are not shown: their first and last."""
+
+    first: int
+    last: int
+
+    @property
+    def length(self) -> int:
+        """Return how many they are."""
+        return self.last - self.first + 1
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A witness as it stands at one of its steps."""
+    """A witness as it stands at one of its steps.
+
+    `kept` are the steps that the outcome may depend on; None if all are
+    shown.
+    """
 
     steps: tuple[Step, ...]
     number: int
     groups: tuple[Group, ...]
+    kept: frozenset[int] | None = None
 
     @property
     def step(self) -> Step | None:
@@ -82,11 +102,49 @@ class Moment:
         return len(self.steps)
 
     @property
-    def shown(self) -> tuple[Step, ...]:
-        """Return the steps around the current one that the timeline shows."""
+    def window(self) -> tuple[Step, ...]:
+        """Return the steps around the current one that can be shown."""
         start = max(0, self.number - SHOWN_STEPS // 2)
         start = max(0, min(start, self.last - SHOWN_STEPS))
         return self.steps[start : start + SHOWN_STEPS]
+
+    @property
+    def shown(self) -> tuple[Step | Omission, ...]:
+        """Return the lines of the timeline: steps, and what is left out."""
+        wanted = [step for step in self.window if self._is_shown(step)]
+        lines: list[Step | Omission] = []
+        before = 0
+        for step in wanted:
+            if step.number > before + 1:
+                lines.append(Omission(before + 1, step.number - 1))
+            lines.append(step)
+            before = step.number
+        if before < self.last:
+            lines.append(Omission(before + 1, self.last))
+        return tuple(lines)
+
+    def _is_shown(self, step: Step) -> bool:
+        return (
+            self.kept is None
+            or step.number in self.kept
+            or step.number == self.number
+        )
+
+    @property
+    def following(self) -> int:
+        """Return the step that one key forward goes to."""
+        return next(
+            (s.number for s in self.steps[self.number :] if self._is_shown(s)),
+            self.last,
+        )
+
+    @property
+    def preceding(self) -> int:
+        """Return the step that one key back goes to."""
+        before = self.steps[: max(0, self.number - 1)]
+        return next(
+            (s.number for s in reversed(before) if self._is_shown(s)), 0
+        )
 
     @property
     def previous_jump(self) -> int:
@@ -114,12 +172,25 @@ def read_steps(witness: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
             clause=each["clause"],
             kind=each["kind"],
             lane=each["lane"],
+            way=each["way"] if "way" in each else _guess_way(each),
             listing=each["line"] and each["line"]["listing"],
             line=each["line"] and each["line"]["line"],
             changes=each["changes"],
         )
         for number, each in enumerate(witness, 1)
     )
+
+
+def _guess_way(each: Mapping[str, Any]) -> str:
+    """Tell the way of a step that was told before steps had one."""
+    if each["kind"] != "step":
+        return str(each["kind"])
+    if each["text"].startswith("("):
+        return ""
+    if each["lane"] == "hypervisor":
+        called = each["text"].startswith("call VMI_")
+        return "hypercall" if called else "trap"
+    return "delivery" if each["lane"] == "hardware" else "instruction"
 
 
 def compute_state(
@@ -136,11 +207,11 @@ def compute_state(
 
 def build_moment(
     initial: Mapping[str, Any],
-    witness: Sequence[Mapping[str, Any]],
+    steps: tuple[Step, ...],
     number: int,
+    kept: frozenset[int] | None = None,
 ) -> Moment:
     """Return a witness at a step; a number too large means the last one."""
-    steps = read_steps(witness)
     number = max(0, min(number, len(steps)))
     state = compute_state(initial, steps, number)
     changes = steps[number - 1].changes if number else {}
@@ -149,6 +220,7 @@ def build_moment(
         steps=steps,
         number=number,
         groups=tuple(_build_groups(state, changes, touched)),
+        kept=kept,
     )
 
 
@@ -159,38 +231,67 @@ def _build_groups(
 ) -> list[Group]:
     # what the witness never touches is left out, but for what every reader
     # of a register sheet looks for
-    words = [
-        name
-        for name in state
-        if name not in OBSERVABLES and not name.startswith("msr ")
-    ]
-    shown = {*GENERAL, *FLAGS, *STATE, *words}
-    others = [name for name in state if name in touched and name not in shown]
-    pending = [name for name in others if name.startswith("pending ")]
-    others = [name for name in others if name not in pending]
-    wanted = (
-        ("Registers", GENERAL),
-        ("Flags", FLAGS),
-        ("State and pending events", (*STATE, *pending)),
-        ("Memory words", words),
-        ("Other", others),
-    )
-    groups = []
-    for title, names in wanted:
-        fields = tuple(
-            _build_field(name, state[name], changes.get(name))
-            for name in names
-            if name in state
+    return [
+        Group(
+            title,
+            tuple(
+                _build_field(name, state[name], changes.get(name))
+                for name in names
+            ),
         )
-        if fields:
-            groups.append(Group(title, fields))
-    return groups
+        for title, names in _sort_names(state, touched)
+        if names
+    ]
+
+
+def _sort_names(
+    state: Mapping[str, Any], touched: set[str]
+) -> Iterator[tuple[str, list[str]]]:
+    cpus = sorted({split_observable(name)[0] or 0 for name in state})
+    sheets: dict[tuple[int, str], list[str]] = {}
+    for name in state:
+        cpu, plain = split_observable(name)
+        title = _get_title(plain)
+        if title != "Other" or name in touched:
+            sheets.setdefault((cpu or 0, title), []).append(name)
+    for cpu in cpus:
+        for title, order in _SHEETS.items():
+            names = sheets.get((cpu, title), [])
+            names.sort(key=lambda name: _get_rank(name, order))
+            of = f", processor {cpu}" if len(cpus) > 1 else ""
+            shared = title == "Memory words"
+            yield (title if shared else f"{title}{of}"), names
+
+
+def _get_title(plain: str) -> str:
+    if plain.startswith(("pending ", "msr ")):
+        return "Other"
+    if plain not in OBSERVABLES:
+        return "Memory words"
+    for title, names in _SHEETS.items():
+        if plain in names:
+            return title
+    return "Other"
+
+
+def _get_rank(name: str, order: Sequence[str]) -> int:
+    plain = split_observable(name)[1]
+    return order.index(plain) if plain in order else len(order)
+
+
+_SHEETS: Mapping[str, Sequence[str]] = {
+    "Registers": GENERAL,
+    "Flags": FLAGS,
+    "State and pending events": STATE,
+    "Memory words": (),
+    "Other": (),
+}
 
 
 def _build_field(name: str, value: object, change: Any) -> Field:  # noqa: ANN401 - a pair of scalars or None
     return Field(
         name=name,
-        meaning=OBSERVABLES.get(name, "memory word of the scenario"),
+        meaning=describe_observable(name) or "memory word of the scenario",
         value=format_value(name, value),
         before=format_value(name, change[0]) if change else None,
     )
@@ -200,10 +301,11 @@ def format_value(name: str, value: object) -> str:
     """Write a value as a data sheet does: addresses in hexadecimal."""
     if not isinstance(value, int):
         return "absent" if value is None else str(value)
-    if name in GENERAL or name in CONTROL or name.startswith("msr "):
+    plain = split_observable(name)[1]
+    if plain in {*GENERAL, *CONTROL} or plain.startswith("msr "):
         return f"{value:08x}"
-    if name in SELECTORS:
+    if plain in SELECTORS:
         return f"{value:04x}"
-    if name not in OBSERVABLES and value >= SMALL:
+    if plain not in OBSERVABLES and value >= SMALL:
         return f"0x{value:x}"
     return str(value)

@@ -59,11 +59,13 @@ class CostError(ValueError):
 class Figure:
     """A number of cycles: where it is from, or that it is assumed.
 
-    `own` tells whether the platform has it itself, and not from `BASE`;
-    `changed` whether a reader has put another number in its place.
+    `key` is the short name of its `source`. `own` tells whether the
+    platform has it itself, and not from `BASE`; `changed` whether a reader
+    has put another number in its place.
     """
 
     cycles: int
+    key: str = ""
     source: str = ""
     note: str = ""
     own: bool = True
@@ -152,13 +154,18 @@ class CostTable:
             return Charge(None, ())
         parts = tuple(
             (name, self.classes[name].get(platform).cycles)
-            for name in self._list_classes(doing)
+            for name in self._list_classes(platform, doing)
         )
         return Charge(sum(cycles for _, cycles in parts), parts)
 
-    def _list_classes(self, doing: Doing) -> tuple[str, ...]:
+    def _list_classes(self, platform: str, doing: Doing) -> tuple[str, ...]:
         if doing.kind == "step" and doing.way == "delivery":
             return ("exception",)
+        if doing.way == "trap":
+            # a figure of the platform's own holds the trap, or there is none
+            name = self.classify(doing.text)
+            if platform != BASE and platform in self.classes[name].figures:
+                return (name,)
         if doing.way in WAYS:
             return WAYS[doing.way]
         return (self.classify(doing.text),) if doing.way else ()
@@ -249,4 +256,6 @@ def _read_figure(
         raise CostError(f"{place} must have a source or be assumed, not both")
     if source and source not in sources:
         raise CostError(f"{place}: no source {source!r}")
-    return Figure(cycles, sources.get(source, ""), value.get("note", ""))
+    return Figure(
+        cycles, source, sources.get(source, ""), value.get("note", "")
+    )

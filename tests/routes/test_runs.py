@@ -45,3 +45,45 @@ def test_a_run_that_is_read_no_more_still_tells_its_answers(
     page = read_text(client.get(other).text)
     assert "reads the scenario no more" in page
     assert "always" in page
+
+
+STEP = "platform=software&outcome=sleeps-with-work&way=witness&step=5"
+
+
+def test_a_run_tells_where_platforms_part(client: TestClient) -> None:
+    page = client.get(f"/whatif/kleen-sti-shadow?{STEP}").text
+    text = read_text(page)
+    assert "software and native part at step 5" in text
+    assert "next irq0 here, sleep there" in text
+    assert "≠ native, hardware" in text
+
+
+def test_a_run_tells_what_bounded_it(client: TestClient) -> None:
+    report = client.post("/api/runs", json={"scenario_text": TEXT}).json()
+    page = read_text(client.get(f"/runs/{report['id']}").text)
+    assert "Each search was bounded: 100,000 states" in page
+
+
+def test_steps_that_do_not_matter_fold(client: TestClient) -> None:
+    text = TEXT.replace("cli", "mov eax, 1\n        mov ecx, 2\n        cli")
+    report = client.post("/api/runs", json={"scenario_text": text}).json()
+    path = f"/runs/{report['id']}?platform=native"
+    whole = client.get(path).text
+    assert "fold 2 that do not matter" in read_text(whole)
+    folded = client.get(f"{path}&fold=1").text
+    assert "2 steps not shown" in read_text(folded)
+    assert "show 2 that do not matter" in read_text(folded)
+    assert client.get(f"{path}&fold=2").status_code == 422
+
+
+def test_a_run_of_another_model_says_so(
+    client: TestClient, database: Database
+) -> None:
+    report = client.post("/api/runs", json={"scenario_text": TEXT}).json()
+    path = f"/runs/{report['id']}"
+    assert "no longer the simulator" not in client.get(path).text
+    with database.write() as session:
+        session.execute(
+            update(Run).where(col(Run.id) == report["id"]).values(model="0.1")
+        )
+    assert "no longer the simulator" in client.get(path).text

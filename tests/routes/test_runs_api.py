@@ -28,7 +28,14 @@ def test_a_question_of_the_list_has_been_asked_already(
     report = response.json()
     assert response.headers["Location"] == f"/api/runs/{report['id']}"
     assert client.get(response.headers["Location"]).text == response.text
-    assert list(report) == ["id", "model", "scenario", "question", "platforms"]
+    assert list(report) == [
+        "id",
+        "model",
+        "scenario",
+        "question",
+        "limits",
+        "platforms",
+    ]
     ReportOut.model_validate(report, extra="forbid")
 
 

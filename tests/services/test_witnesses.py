@@ -8,7 +8,8 @@ import pytest
 from app.config import ROOT
 from app.services import witnesses
 from app.services.witnesses import (
-    build_moment,
+    Moment,
+    Omission,
     compute_state,
     format_value,
     read_steps,
@@ -52,6 +53,7 @@ def make_steps(count: int) -> list[dict[str, object]]:
             "clause": "",
             "kind": "delivery" if number == 7 else "step",
             "lane": "kernel",
+            "way": "instruction",
             "line": {"listing": "kernel", "line": number},
             "changes": {"eax": [number - 1, number], "work": [0, 1]}
             if number == 3
@@ -59,6 +61,16 @@ def make_steps(count: int) -> list[dict[str, object]]:
         }
         for number in range(1, count + 1)
     ]
+
+
+def build_moment(
+    initial: dict[str, int],
+    witness: list[dict[str, object]],
+    number: int,
+    kept: frozenset[int] | None = None,
+) -> Moment:
+    """Return a stored witness at a step."""
+    return witnesses.build_moment(initial, read_steps(witness), number, kept)
 
 
 INITIAL = {"eax": 0, "if": 1, "pending irq0": 0, "tsc": 5, "work": 0}
@@ -104,9 +116,64 @@ def test_jumps_go_from_one_delivery_or_call_to_the_next(
 @pytest.mark.parametrize("number", [0, 1, 500, 999, 1000])
 def test_a_long_timeline_is_shown_around_the_step(number: int) -> None:
     moment = build_moment(INITIAL, make_steps(1000), number)
-    shown = [step.number for step in moment.shown]
+    shown = [step.number for step in moment.window]
     assert len(shown) == witnesses.SHOWN_STEPS
     assert number == 0 or number in shown
+    steps = [s for s in moment.shown if not isinstance(s, Omission)]
+    hidden = [s for s in moment.shown if isinstance(s, Omission)]
+    assert [step.number for step in steps] == shown
+    assert sum(each.length for each in hidden) == 800
+
+
+def test_folded_steps_are_left_out_and_stepped_over() -> None:
+    """Only what matters is shown, and the step that is looked at."""
+    kept = frozenset({2, 5, 8})
+    moment = build_moment(INITIAL, make_steps(9), 4, kept)
+    assert [
+        line.number if not isinstance(line, Omission) else line.length
+        for line in moment.shown
+    ] == [1, 2, 1, 4, 5, 2, 8, 1]
+    assert (moment.preceding, moment.following) == (2, 5)
+    first = build_moment(INITIAL, make_steps(9), 0, kept)
+    assert (first.preceding, first.following) == (0, 2)
+    last = build_moment(INITIAL, make_steps(9), 8, kept)
+    assert (last.preceding, last.following) == (5, 9)
+
+
+def test_the_state_of_each_processor_has_its_own_sheets() -> None:
+    """With several processors each heading says whose the fields are."""
+    initial = INITIAL | {"cpu1.eax": 1, "cpu1.if": 0, "cpu1.tsc": 2}
+    moment = build_moment(initial, make_steps(3), 3)
+    titles = [group.title for group in moment.groups]
+    assert titles == [
+        "Registers, processor 0",
+        "Flags, processor 0",
+        "Memory words",
+        "Registers, processor 1",
+        "Flags, processor 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "way"),
+    [
+        ({"kind": "arrival", "lane": "hardware"}, "arrival"),
+        ({"kind": "delivery", "lane": "hypervisor"}, "delivery"),
+        ({"text": "(12 transitions)"}, ""),
+        ({"lane": "hypervisor", "text": "call VMI_Halt"}, "hypercall"),
+        ({"lane": "hypervisor", "text": "cli"}, "trap"),
+        ({"lane": "hardware", "text": "rdmsr: #GP(0x0)"}, "delivery"),
+        ({"lane": "kernel", "text": "cli"}, "instruction"),
+    ],
+)
+def test_a_report_of_before_has_ways_too(
+    change: dict[str, object], way: str
+) -> None:
+    """A step that was stored without its way is told by what it has."""
+    (stored,) = make_steps(1)
+    del stored["way"]
+    (step,) = read_steps([{**stored, "kind": "step", **change}])
+    assert step.way == way
 
 
 @pytest.mark.parametrize(

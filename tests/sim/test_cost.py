@@ -42,6 +42,10 @@ native = { cycles = 600, assumed = true }
 native = { cycles = 0, assumed = true }
 [classes.system]
 native = { cycles = 100, assumed = true }
+[classes.halt]
+instructions = ["hlt"]
+native = { cycles = 50, assumed = true }
+software = { cycles = 70, assumed = true }
 """
 
 
@@ -108,6 +112,8 @@ def test_an_instruction_is_classified_by_its_text(
         ("native", Doing("add eax, 1", "step", "instruction"), 1),
         ("software", Doing("add eax, 1", "step", "instruction"), 1),
         ("software", Doing("sti", "step", "trap"), 2389),
+        ("software", Doing("hlt", "step", "trap"), 70),
+        ("native", Doing("hlt", "step", "trap"), 0),
         ("software", Doing("call VMI_STI", "step", "rom"), 16),
         ("software", Doing("call VMI_CPUID", "step", "hypercall"), 516),
         ("native", Doing("mov eax, [0]: #GP(0x0)", "step", "delivery"), 639),
