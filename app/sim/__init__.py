@@ -13,6 +13,9 @@ from app.sim.calls import (
     mmu,
     mmu_entries,
     mmu_patch,
+    mmu,
+    mmu_entries,
+    mmu_patch,
     privilege,
     processor_information,
     processor_state,
@@ -65,6 +68,7 @@ GROUP_MODULES = (
     string_io,
     apic_calls,
     timer,
+    *(mmu, mmu_entries, mmu_patch),
     *(mmu, mmu_entries, mmu_patch),
 )
 """The modules of calls, in the RFC's order of groups."""

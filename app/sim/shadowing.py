@@ -53,7 +53,7 @@ def set_seen(machine: Machine, address: int, value: int) -> Machine:
     """Write a word of a page table as the processor does in its walk."""
     for place, _ in machine.unseen:
         if place == address:
-            return _believe(machine, address, value)
+            return believe(machine, address, value)
     return set_word(machine, address, value)
 
 
@@ -65,7 +65,7 @@ def store_unseen(
     believed = [(place, get_seen(machine, place)) for place in words]
     machine = set_physical(machine, address, size, value)
     for place, word in believed:
-        machine = _believe(machine, place, word)
+        machine = believe(machine, place, word)
     return machine
 
 
@@ -74,7 +74,7 @@ def holds_tables(machine: Machine, address: int) -> bool:
     return bool(get_usage(machine, address >> PAGE_BITS) & PAGE_TABLES)
 
 
-def _believe(machine: Machine, address: int, value: int) -> Machine:
+def believe(machine: Machine, address: int, value: int) -> Machine:
     """Let the hypervisor believe a word; the truth is not kept."""
     unseen = machine.unseen
     position = bisect_left(unseen, (address,))

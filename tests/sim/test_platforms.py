@@ -146,10 +146,8 @@ def test_a_jump_into_the_rom_makes_the_call(platform: str) -> None:
 @pytest.mark.parametrize(
     ("code", "platform", "words"),
     [
-        ("call VMI_SwapPte", "software", "the code of VMI_SwapPte"),
         ("call VMI_SetAlarm", "native", "VMI_SetAlarm without a hypervisor"),
         ("nop", "native", "outside the listings"),
-        (f"mov eax, {compute_entry_point(47)}\ncall eax", "software", "Swap"),
         (f"mov eax, {compute_entry_point(99)}\ncall eax", "software", "99"),
         (f"mov eax, {compute_entry_point(35)}\ncall eax", "native", "without"),
     ],
