@@ -53,7 +53,7 @@ from app.sim.product import PlatformProduct, explore_product
 from app.sim.readings import Consequence, find_consequences
 from app.sim.registry import CALLS, INSTRUCTIONS, CallSpec, InstructionSpec
 from app.sim.report import Answer, PlatformReport, Report, WitnessStep
-from app.sim.scenario import Scenario, parse_scenario
+from app.sim.scenario import Scenario, check_scenario, parse_scenario
 from app.sim.search import Limits
 from app.sim.toml_places import ScenarioError
 
@@ -109,6 +109,7 @@ __all__ = [
     "ScenarioError",
     "Unspecified",
     "WitnessStep",
+    "check_scenario",
     "compute_diet",
     "compute_report_id",
     "explore",

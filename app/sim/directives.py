@@ -10,6 +10,7 @@ import re
 from typing import Final, NamedTuple
 
 from app.sim.operands import Scope, Words, read_value, refuse, suggest
+from app.sim.refusals import STRICT, Refusals
 from app.sim.tokens import ListingError, Token, read_number
 
 MAXIMUM_BYTES: Final = 16 * 1024
@@ -87,23 +88,29 @@ class Sections:
         """Where the data of the next listing may begin."""
         return self.base + -(-len(self._content) // _GAP) * _GAP
 
-    def fill(self, scope: Scope) -> bytes:
+    def fill(self, scope: Scope, refusals: Refusals = STRICT) -> bytes:
         """Answer the data, now that all symbols are known."""
-        for offset, size, words in self._waiting:
-            token = words.next
-            value = read_value(words, scope)
-            if words.next.kind != "end" and words.next.text != ",":
-                refuse(words.next, ", or the end of the line")
-            bits = 8 * size
-            if not -(1 << (bits - 1)) <= value < 1 << bits:
-                raise ListingError(
-                    f"{value} is out of range",
-                    token.place,
-                    f"a number of {bits} bits",
-                )
-            data = (value % (1 << bits)).to_bytes(size, "little")
-            self._content[offset : offset + size] = data
+        for waiting in self._waiting:
+            with refusals:
+                self._fill(waiting, scope)
         return bytes(self._content)
+
+    def _fill(self, waiting: _Waiting, scope: Scope) -> None:
+        """Put a value in its place."""
+        offset, size, words = waiting
+        token = words.next
+        value = read_value(words, scope)
+        if words.next.kind != "end" and words.next.text != ",":
+            refuse(words.next, ", or the end of the line")
+        bits = 8 * size
+        if not -(1 << (bits - 1)) <= value < 1 << bits:
+            raise ListingError(
+                f"{value} is out of range",
+                token.place,
+                f"a number of {bits} bits",
+            )
+        data = (value % (1 << bits)).to_bytes(size, "little")
+        self._content[offset : offset + size] = data
 
     def read_directive(self, words: Words) -> None:
         """Carry out a directive."""

@@ -42,6 +42,7 @@ from app.sim.operands import (
     refuse,
     suggest,
 )
+from app.sim.refusals import STRICT, Refusals
 from app.sim.tokens import ListingError, Place, Token, strip_comment, tokenize
 
 __all__ = [
@@ -147,6 +148,7 @@ def parse_listings(
     *,
     words: Mapping[str, int],
     calls: Collection[str],
+    refusals: Refusals = STRICT,
 ) -> dict[str, Listing]:
     """Parse all listings of a question together.
 
@@ -161,26 +163,33 @@ def parse_listings(
         The addresses of the data words.
     calls
         The names of the VMI calls that there are.
+    refusals
+        What becomes of errors; what is refused is left out.
 
     Raises
     ------
     ListingError
         At the first place that is not in the language.
     """
-    reader = _Reader(sources, words)
+    reader = _Reader(sources, words, refusals)
     drafts = {name: list(reader.read_drafts(name)) for name in sources}
     scope = Scope(reader.code, reader.words, calls)
-    return {
-        name: Listing(
+    listings = {}
+    for name in sources:
+        statements = []
+        for draft in drafts[name]:
+            with refusals:
+                statements.append(_read_statement(draft, scope))
+        sections = reader.sections[name]
+        listings[name] = Listing(
             name,
-            tuple(_read_statement(draft, scope) for draft in drafts[name]),
+            tuple(statements),
             reader.labels[name],
-            reader.sections[name].base,
-            reader.sections[name].fill(scope),
-            tuple(reader.sections[name].labels.items()),
+            sections.base,
+            sections.fill(scope, refusals),
+            tuple(sections.labels.items()),
         )
-        for name in sources
-    }
+    return listings
 
 
 def parse_statement(text: str, listing: str = "statement") -> Statement:
@@ -197,6 +206,20 @@ def parse_statement(text: str, listing: str = "statement") -> Statement:
     )
 
 
+class _Position:
+    """How far a listing has been read.
+
+    ``waiting`` is a label that has no instruction yet; ``after`` counts the
+    instructions since ``label``.
+    """
+
+    def __init__(self, listing: str, address: int) -> None:
+        self.listing = self.label = listing
+        self.address = address
+        self.after = 0
+        self.waiting: Token | None = None
+
+
 class _Reader:
     """Reads lines and collects labels; operands are left for later."""
 
@@ -204,8 +227,10 @@ class _Reader:
         self,
         sources: Mapping[str, tuple[str, int]],
         words: Mapping[str, int],
+        refusals: Refusals,
     ) -> None:
         self.sources = sources
+        self.refusals = refusals
         self.words = dict(words)
         self.code = {name: base for name, (_, base) in sources.items()}
         self.labels: dict[str, dict[str, int]] = {}
@@ -218,36 +243,53 @@ class _Reader:
         self.labels[listing] = {}
         user = listing.startswith("user")
         sections = self.sections[listing] = Sections(self.ends[user])
-        waiting: Token | None = None
-        label, after, number = listing, 0, 0
+        place = _Position(listing, address)
+        number = 0
         for number, line in enumerate(text.split("\n"), start=1):
-            tokens = tuple(tokenize(line.rstrip("\r"), listing, number))
-            while len(tokens) > 1 and tokens[1].text == ":":
-                name, tokens = tokens[0], tokens[2:]
-                if self.add_name(name, address, listing):
-                    waiting = name
-                    if after or not name.text.startswith(_LOCAL):
-                        label, after = name.text, 0
-            if self.is_passed(tokens, sections):
-                continue
-            waiting = None
-            start = tokens[0].place.column - 1
-            yield _Draft(
-                tokens,
-                " ".join(strip_comment(line)[start:].split()),
-                address,
-                f"{label}+{after}" if after else label,
-            )
-            address, after = address + SLOT, after + 1
+            with self.refusals:
+                yield from self.read_line(place, line.rstrip("\r"), number)
+        with self.refusals:
+            self.check_end(place, number)
+            for variable, common in sections.commons.items():
+                self.add_place(variable, common, listing)
+        self.ends[user] = sections.end
+
+    def read_line(
+        self, position: _Position, line: str, number: int
+    ) -> Iterator[_Draft]:
+        """Read the labels of a line, and what comes after them."""
+        listing, address = position.listing, position.address
+        tokens = tuple(tokenize(line, listing, number))
+        while len(tokens) > 1 and tokens[1].text == ":":
+            name, tokens = tokens[0], tokens[2:]
+            if self.add_name(name, address, listing):
+                position.waiting = name
+                if position.after or not name.text.startswith(_LOCAL):
+                    position.label, position.after = name.text, 0
+        if self.is_passed(tokens, self.sections[listing]):
+            return
+        position.waiting = None
+        label, after = position.label, position.after
+        start = tokens[0].place.column - 1
+        position.address, position.after = address + SLOT, after + 1
+        yield _Draft(
+            tokens,
+            " ".join(strip_comment(line)[start:].split()),
+            address,
+            f"{label}+{after}" if after else label,
+        )
+
+    def check_end(self, position: _Position, number: int) -> None:
+        """Refuse a label with nothing after it, and a listing of nothing."""
+        waiting = position.waiting
         if waiting is not None and not waiting.text.startswith(_LOCAL):
             refuse(waiting, "an instruction after the last label")
-        if address == self.sources[listing][1]:
+        if position.address == self.sources[position.listing][1]:
             raise ListingError(
-                "nothing to run", Place(listing, number, 1), "an instruction"
+                "nothing to run",
+                Place(position.listing, number, 1),
+                "an instruction",
             )
-        for variable, place in sections.commons.items():
-            self.add_place(variable, place, listing)
-        self.ends[user] = sections.end
 
     def is_passed(self, tokens: tuple[Token, ...], sections: Sections) -> bool:
         """Whether a line holds no instruction; carry out its directive."""

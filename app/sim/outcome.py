@@ -7,7 +7,8 @@
 
 From loosest to tightest: ``or``, ``and``, ``not``, one comparison (``==``
 ``!=`` ``<`` ``<=`` ``>`` ``>=``), then numbers, names and parentheses. A name
-is an observable of the machine or a data word; ``pending irq0`` asks for one
+is an observable of the machine, a data word or a label of a listing's data,
+where ``name[2]`` is the second word after it; ``pending irq0`` asks for one
 event, ``msr 0x10`` for a register of that number, ``at idle`` whether the
 next instruction is the one at that label. All values are unsigned; ``-1`` is
 0xffffffff. A value is true if it is not 0.
@@ -17,15 +18,18 @@ import operator
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Final, NamedTuple, NoReturn, TypeAlias
 
 from app.sim.errors import RefusedText
 from app.sim.machine import Machine
+from app.sim.memory import to_physical
 from app.sim.observables import (
     OF_PROCESSORS,
     get_observable,
     split_observable,
 )
+from app.sim.physical import get_physical
 
 MAXIMUM_LENGTH: Final = 1000
 MAXIMUM_DEPTH: Final = 32
@@ -50,6 +54,12 @@ class Name(NamedTuple):
     name: str
 
 
+class Word(NamedTuple):
+    """The word of memory at a linear address."""
+
+    address: int
+
+
 class At(NamedTuple):
     """Whether the next instruction of a processor is the one at a label."""
 
@@ -71,15 +81,20 @@ class Binary(NamedTuple):
     right: "Expression"
 
 
-Expression: TypeAlias = Number | Name | At | Not | Binary
+Expression: TypeAlias = Number | Name | Word | At | Not | Binary
 
 
 class Vocabulary(NamedTuple):
-    """What an outcome may name: values, events after ``pending``, labels."""
+    """What an outcome may name: values, events after ``pending``, labels.
+
+    ``places`` tells for each label of data its address, and where the data
+    of its listing ends.
+    """
 
     values: Collection[str]
     events: Collection[str]
     labels: Collection[str]
+    places: Mapping[str, tuple[int, int]] = MappingProxyType({})
 
 
 class _Token(NamedTuple):
@@ -100,7 +115,7 @@ _COMPARISONS: Final[Mapping[str, Callable[[int, int], bool]]] = {
 _TOKEN: Final = re.compile(
     r"(?P<name>(?:cpu[0-9]\.)?[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<number>-?[0-9][0-9A-Za-z_]*)"
-    r"|(?P<mark>==|!=|<=|>=|[<>()])"
+    r"|(?P<mark>==|!=|<=|>=|[][<>()])"
     r"|(?P<blank>[ \t\r\n]+)"
 )
 _NUMBER: Final = re.compile(r"-?(0x[0-9a-fA-F]{1,16}|0|[1-9][0-9]{0,19})")
@@ -110,6 +125,7 @@ _LARGEST: Final = (1 << 64) - 1
 _SMALLEST: Final = -(1 << 31)
 _MODULUS: Final = 1 << 32
 _LOOSEST: Final = 0
+_WORD: Final = 4
 _BINDING: Final = {"or": 1, "and": 2, **dict.fromkeys(_COMPARISONS, 4)}
 _NOT_BINDING: Final = 3
 
@@ -146,7 +162,7 @@ def _tokenize(text: str) -> Iterator[_Token]:
                 f"{text[position]!r} means nothing here",
                 line,
                 position - start + 1,
-                "a name, a number, a comparison or a parenthesis",
+                "a name, a number, a comparison or a bracket",
             )
         kind = match.lastgroup or ""
         if kind == "blank":
@@ -231,8 +247,38 @@ class _Parser:
             if index.kind != "number" or index.text.startswith("-"):
                 _refuse(index, "the number of an MSR")
             return Name(f"{token.text} {_read_number(index):#x}")
-        _require(token, self.vocabulary.values, "an observable or data word")
-        return Name(token.text)
+        return self.parse_value(token)
+
+    def parse_value(self, token: _Token) -> Expression:
+        """Parse an observable or a word, which may have an index."""
+        values, places = self.vocabulary.values, self.vocabulary.places
+        known = [*values, *places]
+        _require(token, known, "an observable or data word")
+        index = self.parse_index()
+        if token.text in places:
+            first, end = places[token.text]
+            address = first + _WORD * index
+            if address + _WORD > end:
+                _refuse(token, f"a word among the {end - first} bytes there")
+            return Word(address)
+        name = f"{token.text}[{index}]" if index else token.text
+        if name not in values:
+            _refuse(token, f"{token.text!r} with an index that it has")
+        return Name(name)
+
+    def parse_index(self) -> int:
+        """Parse the number of a word in brackets; 0 if there is none."""
+        if self.next.text != "[":
+            return 0
+        self.take()
+        token = self.take()
+        if token.kind != "number" or token.text.startswith("-"):
+            _refuse(token, "the number of a word, from 0")
+        index = _read_number(token)
+        if self.next.text != "]":
+            _refuse(self.next, "] after the number of a word")
+        self.take()
+        return index
 
 
 def _read_number(token: _Token) -> int:
@@ -295,6 +341,9 @@ def _compile(
         return lambda _: number
     if isinstance(expression, Name):
         return get_observable(expression.name, words)
+    if isinstance(expression, Word):
+        place = to_physical(expression.address)
+        return lambda machine: get_physical(machine, place)
     if isinstance(expression, At):
         address = labels[expression.label]
         eip = get_observable(f"cpu{expression.cpu}.eip", words)

@@ -9,25 +9,17 @@ again. All of it can be pickled.
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
-from app.sim.layout import (
-    DATA_BASE,
-    HANDLER_BASE,
-    HANDLER_SPACE,
-    KERNEL_BASE,
-    USER_BASE,
-)
-from app.sim.listing import (
-    Listing,
-    ListingError,
-    find_name_fault,
-    parse_listings,
-)
-from app.sim.observables import OBSERVABLES, list_observables
+from app.sim.code_section import MAXIMUM_TEXT, read_code
+from app.sim.data_section import read_data
+from app.sim.errors import RefusedText
+from app.sim.listing import Listing
+from app.sim.observables import list_observables
 from app.sim.outcome import (
-    OPERATORS,
     Expression,
     OutcomeError,
     Predicate,
@@ -35,10 +27,11 @@ from app.sim.outcome import (
     compile_outcome,
     parse_outcome,
 )
-from app.sim.page_tables import Paging, get_symbols
+from app.sim.page_tables import Paging
 from app.sim.pages_section import read_paging
 from app.sim.platforms import PLATFORMS
 from app.sim.policies import POLICIES
+from app.sim.refusals import STRICT, Refusals
 from app.sim.registry import CALLS
 from app.sim.rom import NUMBERS
 from app.sim.start import ENTRIES, EVENTS, VECTORS, Event, Start
@@ -49,13 +42,13 @@ from app.sim.toml_table import Table
 ANSWERS: Final = (
     *("always", "sometimes", "never", "unspecified", "not-modelled"),
 )
-MAXIMUM_WORDS: Final = 64
 MAXIMUM_OUTCOMES: Final = 32
 MAXIMUM_EVENTS: Final = 16
 MAXIMUM_VARIANTS: Final = 16
 MAXIMUM_BUDGET: Final = 1000
 MAXIMUM_PHRASE: Final = 500
-MAXIMUM_TEXT: Final = 64 * 1024
+MAXIMUM_ERRORS: Final = 50
+TRUE: Final = "1"
 
 _SECTIONS: Final = (
     *("question", "about", "objection", "notes", "code", "data", "start"),
@@ -64,7 +57,6 @@ _SECTIONS: Final = (
 )
 _SLUG: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LONGEST_SLUG: Final = 80
-_WORD: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,26 +151,61 @@ def parse_scenario(text: str, *, slug: str) -> Scenario:
             1,
             "lower-case letters, digits and single hyphens",
         )
+    return _read(text, slug, STRICT)
+
+
+def check_scenario(text: str) -> tuple[ScenarioError, ...]:
+    """Find all errors of a scenario file, at most one in each line.
+
+    They stand in the order of the text, fifty at most. What is wrong in the
+    TOML itself hides everything else.
+    """
+    refusals = Refusals(MAXIMUM_ERRORS)
+    with suppress(ScenarioError), refusals:
+        _read(text, "checked", refusals)
+    first: dict[int, ScenarioError] = {}
+    for error in sorted(refusals.found, key=lambda e: (e.line, e.column)):
+        first.setdefault(
+            error.line,
+            ScenarioError(
+                error.message, error.line, error.column, error.expected
+            ),
+        )
+    return tuple(first.values())
+
+
+def _read(text: str, slug: str, refusals: Refusals) -> Scenario:
+    """Read a scenario file; what is refused is left out."""
     document = read_toml(text)
-    top = Table(document, (), document.root, _SECTIONS)
-    data = _read_data(top.open_table("data"))
-    paging = _read_paging(top, data)
-    code = _read_code(top, data, paging)
-    labels = {name: each.statements[0].address for name, each in code.items()}
-    for listing in code.values():
-        labels.update(listing.labels)
+    top = Table(document, (), document.root, _SECTIONS, refusals)
+    data = read_data(top.open_table("data"))
+    paging = refusals.attempt(lambda: _read_paging(top, data), None)
+    nothing: dict[str, Listing] = {}
+    code = refusals.attempt(lambda: read_code(top, data, paging), nothing)
+    labels = {
+        name: address
+        for each in code.values()
+        for name, address in (
+            *((each.name, one.address) for one in each.statements[:1]),
+            *each.labels.items(),
+        )
+    }
     platforms = _read_platforms(top)
-    start = replace(
-        read_start(top.open_table("start", KEYS), labels, code), paging=paging
+    start = refusals.attempt(
+        lambda: read_start(top.open_table("start", KEYS), labels, code),
+        Start(),
     )
+    start = replace(start, paging=paging)
     cpus = 1 + len(start.processors)
-    outcomes = tuple(_read_outcomes(top, data, labels, cpus))
-    names = [outcome.name for outcome in outcomes]
+    outcomes = tuple(_read_outcomes(top, data, code, labels, cpus))
+    names = list(top.open_table("outcomes").values)
     return Scenario(
         slug=slug,
-        question=_read_required(top, "question", MAXIMUM_PHRASE),
+        question=refusals.attempt(
+            lambda: _read_required(top, "question", MAXIMUM_PHRASE), ""
+        ),
         about=top.read_choices("about", sorted({*CALLS, *NUMBERS})),
-        objection=_read_objection(top),
+        objection=refusals.attempt(lambda: _read_objection(top), None),
         notes=top.read_text("notes", MAXIMUM_TEXT),
         text=text,
         listings={
@@ -214,23 +241,6 @@ def _read_objection(top: Table) -> str | None:
     return objection or None
 
 
-def _read_data(table: Table) -> tuple[tuple[str, int], ...]:
-    table.limit("data words", MAXIMUM_WORDS)
-    for name in table.values:
-        fault = find_name_fault(name)
-        if not fault and (name in OBSERVABLES or name in OPERATORS):
-            fault = "a name that outcomes do not use for something else"
-        if fault:
-            line, column = table.document.locate_key((*table.path, name))
-            raise ScenarioError(
-                f"a data word cannot be called {name[:40]!r}",
-                line,
-                column,
-                fault,
-            )
-    return tuple((name, table.read_word(name)) for name in table.values)
-
-
 def _read_paging(
     top: Table, data: tuple[tuple[str, int], ...]
 ) -> Paging | None:
@@ -238,99 +248,68 @@ def _read_paging(
     return read_paging(top, {*names, *ENTRIES, *VECTORS})
 
 
-def _read_code(
-    top: Table, data: tuple[tuple[str, int], ...], paging: Paging | None
-) -> dict[str, Listing]:
-    top.require("code")
-    table = top.open_table("code", (*ENTRIES, *VECTORS))
-    sources: dict[str, tuple[str, int]] = {}
-    handlers = 0
-    for name in table.values:
-        base = KERNEL_BASE
-        if name.startswith("user"):
-            base = USER_BASE + ENTRIES[name] * HANDLER_SPACE
-        elif name != "kernel":
-            base = HANDLER_BASE + handlers * HANDLER_SPACE
-            handlers += 1
-        sources[name] = (table.read_text(name, MAXIMUM_TEXT), base)
-    words = {
-        name: DATA_BASE + _WORD * place for place, (name, _) in enumerate(data)
-    }
-    _refuse_shared_names(top, sources, words)
-    if paging is not None:
-        words.update(get_symbols(paging))
-    try:
-        return parse_listings(sources, words=words, calls={*CALLS, *NUMBERS})
-    except ListingError as error:
-        place = table.document.locate_inside(
-            (*table.path, error.listing), error.line, error.column
-        )
-        raise ScenarioError(error.message, *place, error.expected) from None
-
-
-def _refuse_shared_names(
-    top: Table, sources: Mapping[str, object], words: Mapping[str, int]
-) -> None:
-    for name in sources:
-        if name in words:
-            place = top.document.locate_key(("data", name))
-            raise ScenarioError(
-                f"{name!r} is the name of a listing",
-                *place,
-                "another name for the data word",
-            )
+def _translate(table: Table, error: RefusedText) -> RefusedText:
+    """Say of an error in an outcome where it stands in the file."""
+    if not isinstance(error, OutcomeError):
+        return error
+    place = table.document.locate_inside(
+        (*table.path, "is"), error.line, error.column
+    )
+    return ScenarioError(error.message, *place, error.expected)
 
 
 def _read_events(table: Table) -> Iterator[Event]:
     table.limit("events", MAXIMUM_EVENTS)
     for name, value in table.values.items():
-        if isinstance(value, dict):
-            entry = table.open_table(name, ("budget", "must"))
-            entry.require("budget")
-            budget = entry.read_number("budget", 1, MAXIMUM_BUDGET)
-            yield Event(name, budget, entry.read_switch("must"))
-        else:
-            yield Event(name, table.read_number(name, 1, MAXIMUM_BUDGET))
+        with table.refusals:
+            if isinstance(value, dict):
+                entry = table.open_table(name, ("budget", "must"))
+                entry.require("budget")
+                budget = entry.read_number("budget", 1, MAXIMUM_BUDGET, 1)
+                yield Event(name, budget, entry.read_switch("must"))
+            else:
+                yield Event(name, table.read_number(name, 1, MAXIMUM_BUDGET))
 
 
 def _read_outcomes(
     top: Table,
     data: tuple[tuple[str, int], ...],
+    code: Mapping[str, Listing],
     labels: Mapping[str, int],
     cpus: int,
 ) -> Iterator[Outcome]:
-    top.require("outcomes")
+    with top.refusals:
+        top.require("outcomes")
     table = top.open_table("outcomes")
     table.limit("outcomes", MAXIMUM_OUTCOMES)
     values = [*list_observables(cpus), *(name for name, _ in data)]
-    vocabulary = Vocabulary(values, PENDING, labels)
+    places = {
+        name: (address, listing.base + len(listing.content))
+        for listing in code.values()
+        for name, address in listing.places
+    }
+    vocabulary = Vocabulary(values, PENDING, labels, places)
     for name in table.values:
+        with table.refusals:
+            yield _read_outcome(table, name, vocabulary)
+    if "outcomes" in top.values and not table.values:
+        with table.refusals:
+            table.refuse_value("nothing is asked", (), "at least one outcome")
+
+
+def _read_outcome(table: Table, name: str, vocabulary: Vocabulary) -> Outcome:
+    with table.refusals:
         _require_slug(table, name, "an outcome")
-        entry = table.open_table(name, ("when", "is", "text"))
-        text = _read_required(entry, "is", MAXIMUM_PHRASE)
-        yield Outcome(
-            name=name,
-            when=entry.read_choice("when", ("reached", "end"), "reached"),
-            text=text,
-            phrase=entry.read_text(
-                "text", MAXIMUM_PHRASE, name.replace("-", " ")
-            ),
-            expression=_parse_outcome(entry, text, vocabulary),
-        )
-    if not table.values:
-        table.refuse_value("nothing is asked", (), "at least one outcome")
-
-
-def _parse_outcome(
-    entry: Table, text: str, vocabulary: Vocabulary
-) -> Expression:
-    try:
-        return parse_outcome(text, vocabulary)
-    except OutcomeError as error:
-        place = entry.document.locate_inside(
-            (*entry.path, "is"), error.line, error.column
-        )
-        raise ScenarioError(error.message, *place, error.expected) from None
+    entry = table.open_table(name, ("when", "is", "text"))
+    text = _read_required(entry, "is", MAXIMUM_PHRASE)
+    when = entry.read_choice("when", ("reached", "end"), "reached")
+    phrase = name.replace("-", " ")
+    phrase = entry.read_text("text", MAXIMUM_PHRASE, phrase)
+    expression = parse_outcome(TRUE, vocabulary)
+    if text:
+        with table.refusals.inside(partial(_translate, entry)):
+            expression = parse_outcome(text, vocabulary)
+    return Outcome(name, when, text, phrase, expression)
 
 
 def _require_slug(table: Table, name: str, what: str) -> None:
@@ -348,7 +327,9 @@ def _read_policies(table: Table) -> dict[str, str]:
     """Read the values of policies in the table ``policies`` of a table."""
     policies = table.open_table("policies", POLICIES)
     return {
-        name: policies.read_choice(name, POLICIES[name].values)
+        name: policies.read_choice(
+            name, POLICIES[name].values, POLICIES[name].default
+        )
         for name in policies.values
     }
 
@@ -375,27 +356,28 @@ def _read_variants(
     table.limit("variants", MAXIMUM_VARIANTS)
     known = ("platform", "title", "policies", "start", "events", "expect")
     for name in table.values:
-        _require_slug(table, name, "a variant")
-        entry = table.open_table(name, known)
-        entry.require("platform")
-        start = None
-        if "start" in entry.values:
-            table_of_start = entry.open_table("start", KEYS)
-            table_of_start.add_defaults(top.open_table("start", KEYS))
-            start = read_start(table_of_start, labels, code)
-            start = replace(start, paging=paging)
-        events = None
-        if "events" in entry.values:
-            events = tuple(_read_events(entry.open_table("events", EVENTS)))
-        yield Variant(
-            name=name,
-            title=entry.read_text("title", MAXIMUM_PHRASE, name),
-            platform=entry.read_choice("platform", PLATFORMS),
-            policies=_read_policies(entry),
-            start=start,
-            events=events,
-            expect=_read_answers(entry.open_table("expect", outcomes)),
-        )
+        with table.refusals:
+            _require_slug(table, name, "a variant")
+            entry = table.open_table(name, known)
+            entry.require("platform")
+            start = None
+            if "start" in entry.values:
+                own = entry.open_table("start", KEYS)
+                own.add_defaults(top.open_table("start", KEYS))
+                start = replace(read_start(own, labels, code), paging=paging)
+            events = None
+            if "events" in entry.values:
+                own = entry.open_table("events", EVENTS)
+                events = tuple(_read_events(own))
+            yield Variant(
+                name=name,
+                title=entry.read_text("title", MAXIMUM_PHRASE, name),
+                platform=entry.read_choice("platform", PLATFORMS),
+                policies=_read_policies(entry),
+                start=start,
+                events=events,
+                expect=_read_answers(entry.open_table("expect", outcomes)),
+            )
 
 
 def _read_expectations(
@@ -411,4 +393,7 @@ def _read_expectations(
 
 
 def _read_answers(table: Table) -> dict[str, str]:
-    return {name: table.read_choice(name, ANSWERS) for name in table.values}
+    return {
+        name: table.read_choice(name, ANSWERS, ANSWERS[0])
+        for name in table.values
+    }

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.sim.explore import explore
 from app.sim.layout import (
     DATA_BASE,
     HANDLER_BASE,
@@ -17,7 +18,12 @@ from app.sim.layout import (
 )
 from app.sim.listing import SLOT
 from app.sim.machine import ZF
-from app.sim.scenario import Scenario, parse_scenario
+from app.sim.scenario import (
+    MAXIMUM_ERRORS,
+    Scenario,
+    check_scenario,
+    parse_scenario,
+)
 from app.sim.start import FREQUENCY, Event, Start
 from app.sim.toml_places import ScenarioError
 
@@ -363,7 +369,9 @@ def test_what_is_wrong_in_a_section_is_refused(
 @pytest.mark.parametrize(
     ("addition", "expected"),
     [
-        ("[data]\n" + "".join(f"w{n} = 0\n" for n in range(65)), "most 64"),
+        ("[data]\n" + "".join(f"w{n} = 0\n" for n in range(257)), "most 256"),
+        ("[data]\nw0 = [" + "0, " * 257 + "]\n", "most 256"),
+        ("[data]\nw0 = []\n", "a number"),
         (
             "[outcomes]\n"
             + "".join(f"o{n} = {{ is = 'if' }}\n" for n in range(33)),
@@ -468,3 +476,147 @@ def test_the_corpus_survives_broken_lines(path: Path) -> None:
             parse(text)
         except ScenarioError as error:
             assert 1 <= error.line <= len(lines)  # noqa: PT017
+
+
+MANY = """question = ""
+about = ["VMI_Halt", "VMI_Hald"]
+[code]
+kernel = '''
+idle:   movv    eax, 1
+        jmp     nowhere
+busy:   jmp     idle; jmp busy
+        mov     eax, [work
+        jmp     idle
+        .data
+table:  .long   1, 2, absent
+'''
+irq0 = "iretd eax"
+irq77 = "nop"
+[data]
+work = 0x1_0000_0000
+eax = 1
+list = [1, true, 3]
+[start]
+mode = "kernal"
+halted = 1
+cr4 = ["tsd", "tds"]
+[events]
+irq0 = 0
+nmi = { must = true }
+[outcomes]
+one = { is = "wrok == 1" }
+two = { is = "work == 1", when = "ended" }
+Three = { is = "at busy and list[2] == 3 and table[1] == 2" }
+[platforms]
+native = {}
+softwear = {}
+[policies]
+nmi = "perhaps"
+[variants.odd]
+platform = "natve"
+[expect]
+native = { one = "alwasy", four = "never" }
+"""
+
+
+def test_all_errors_are_found() -> None:
+    """One in each line that is wrong, in the order of the text."""
+    errors = check_scenario(MANY)
+    assert [(error.line, error.expected) for error in errors] == [
+        (1, "a text in quotes"),
+        (2, "'VMI_Halt'"),
+        (5, "'mov'"),
+        (6, "a label of a listing, a register or a VMI call"),
+        (7, "an instruction, or # before a comment"),
+        (8, "] after an address"),
+        (11, "a register, a label or a data word"),
+        (13, '"iret" alone'),
+        (14, "'irq7'"),
+        (16, "a whole number from -2147483648 to 4294967295"),
+        (17, "a name that is no register, operator or VMI call"),
+        (18, "a whole number from -2147483648 to 4294967295"),
+        (20, "'kernel'"),
+        (21, "true or false"),
+        (22, "'tsd'"),
+        (24, "a whole number from 1 to 1000"),
+        (25, "the key 'budget'"),
+        (27, "'work'"),
+        (28, "'end'"),
+        (29, "lower-case letters, digits and single hyphens"),
+        (32, "'software'"),
+        (34, "one of not-delivered, delivered"),
+        (36, "'native'"),
+        (38, "'always'"),
+    ]
+
+
+def test_a_right_file_has_no_errors() -> None:
+    assert check_scenario(SMALL) == check_scenario(WHOLE) == ()
+
+
+def test_no_more_errors_are_found_than_anyone_reads() -> None:
+    text = SMALL.replace("idle: ", "idle:\n" + "movv\n" * 99, 1)
+    errors = check_scenario(text)
+    assert len(errors) == MAXIMUM_ERRORS
+    assert [error.line for error in errors[:3]] == [5, 6, 7]
+
+
+def test_what_is_no_toml_has_one_error() -> None:
+    (error,) = check_scenario("question = \n" + SMALL)
+    assert error.line == 1
+
+
+@given(st.data())
+def test_both_ways_of_reading_agree(data: st.DataObject) -> None:
+    """A text has errors if and only if it is refused, and for one of them."""
+    text = data.draw(st.sampled_from([SMALL, WHOLE, MANY]))
+    lines = text.split("\n")
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(lines) - 1))
+        line = lines[place]
+        start = data.draw(st.integers(0, len(line)))
+        end = data.draw(st.integers(start, len(line)))
+        new = data.draw(st.sampled_from(["", "x", "0", "'", "[", "= ", "\n"]))
+        lines[place] = line[:start] + new + line[end:]
+    text = "\n".join(lines)
+    found = {error.line for error in check_scenario(text)}
+    if found:
+        assert refuse(text).line in found
+    else:
+        parse(text)
+
+
+def test_a_list_of_words_has_indices() -> None:
+    """The name stands for the first; code reaches the others by address."""
+    scenario = parse(
+        SMALL.replace("work = 0", "work = [0, -1, 2]").replace(
+            "halted and work == 0", "work[0] == 0 and work[2] == 2"
+        )
+    )
+    assert scenario.data == (
+        ("work", 0),
+        ("work[1]", 0xFFFF_FFFF),
+        ("work[2]", 2),
+    )
+    error = refuse(
+        SMALL.replace("work = 0", "work = [0, 1]").replace(
+            "work == 0", "work[2] == 0"
+        )
+    )
+    assert "an index that it has" in error.expected
+
+
+def test_an_outcome_reads_the_data_of_a_listing() -> None:
+    """By label and word, within the listing's data."""
+    text = SMALL.replace(
+        "jmp     idle\n",
+        "jmp idle\n.data\ntable: .long 7, 8\nrest: .byte 1\n",
+    )
+    for outcome, answer in (("table[1] == 8", True), ("table == 8", False)):
+        asked = parse(text.replace("halted and work == 0", outcome))
+        report = explore(asked, platforms=["native"])
+        (found,) = report.platforms
+        assert (found.answers["sleeps"].answer == "always") == answer
+    for outcome in ("table[2] == 0", "rest == 0", "table[-1] == 0"):
+        error = refuse(text.replace("halted and work == 0", outcome))
+        assert "word" in error.expected
