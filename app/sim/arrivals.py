@@ -22,6 +22,7 @@ from app.sim.errors import NotModelled
 from app.sim.machine import Machine, update
 from app.sim.paging import forget_pages
 from app.sim.timekeeping import (
+    migrate,
     steal,
     suspend,
     wait_for_alarm,
@@ -119,6 +120,7 @@ _ARRIVALS: Final[Mapping[str, Callable[[Machine], list[Machine]]]] = (
             "nmi": _arrive_nmi,
             "mce": _arrive_machine_check,
             "suspend": suspend,
+            "migrate": migrate,
             "tlb": _forget_pages,
             "steal": steal,
             "alarm": wait_for_alarm,

@@ -270,6 +270,17 @@ class Window(NamedTuple):
     write: "Callable[[Machine, CpuId, int, int, int], Machine]"
 
 
+class Migration(NamedTuple):
+    """The other host: the rate of its counter and what it shows on arrival.
+
+    ``seconds`` is how long the move takes.
+    """
+
+    frequency: int
+    tsc: int
+    seconds: int
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Board:
     """What no step of a run changes.
@@ -296,6 +307,7 @@ class Board:
     steal_cycles: int
     rom: bytes
     image: Mapping[int, int] = field(default_factory=dict)
+    migration: Migration | None = None
     regions: tuple[tuple[int, int], ...] = REGIONS
     windows: tuple[Window, ...] = ()
     paging: bool = False
@@ -312,7 +324,7 @@ class Machine(NamedTuple):
     ``usage`` is the registered pages with their types, ``mappings`` the slots
     of VMI_SetLinearMapping. ``unseen`` is the words of page tables as
     a hypervisor with shadow tables still believes them, where memory has
-    changed.
+    changed. ``moved`` is 1 on the host to which it has migrated.
     """
 
     board: Board
@@ -330,6 +342,7 @@ class Machine(NamedTuple):
     usage: tuple[tuple[int, int], ...] = ()
     mappings: tuple[tuple[int, ...], ...] = ()
     unseen: tuple[tuple[int, int], ...] = ()
+    moved: int = 0
 
     def replace(self, **changes: object) -> Self:
         """Return this machine with some fields changed, fast."""

@@ -90,6 +90,7 @@ _FIELDS: Final = {
 
 _PLAIN: Final = {
     "stopped": "the virtual machine stands: 1 stopped, 2 restarting",
+    "moved": "the machine has migrated to another host",
     "real": "cycles of real time",
     "wallclock": "nanoseconds since 1970",
     "wallclock_updated": "wall clock and real time have drifted apart",

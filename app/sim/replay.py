@@ -23,6 +23,7 @@ from app.sim.scenario import Scenario
 from app.sim.start import EVENTS, Start
 from app.sim.witness import _name_vector as name_vector
 from app.sim.witness import _tell_arrival as tell_arrival
+from app.sim.witness import land_told
 
 _CONTROL: Final = ("eip", "halted", "shutdown", "stopped", "if")
 _EVENT_OF: Final[Mapping[str, str]] = {
@@ -165,7 +166,11 @@ def _do(host: Platform, machine: Machine, act: Act) -> Iterable[Machine]:
     due = get_due(machine, act.cpu)
     if act.kind == "arrival":
         event = _EVENT_OF.get(act.text)
-        after = host.arrive(machine, event) if event else []
+        after = (
+            host.arrive(machine, event)
+            if event
+            else land_told(machine, act.cpu, act.text)
+        )
         if not after:
             raise _Stop("the event cannot arrive")
         return after

@@ -35,6 +35,7 @@ from app.sim.machine import (
     Gate,
     Host,
     Machine,
+    Migration,
     VCpu,
     update,
 )
@@ -83,6 +84,7 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "nmi": "a non-maskable interrupt is raised",
         "mce": "the processor finds an uncorrectable error",
         "suspend": "the machine is suspended, and resumed later",
+        "migrate": "the machine goes on running on another host",
         "steal": "the hypervisor runs someone else for a while",
         "alarm": "time passes until the next alarm expires",
         "timer": "time passes until the next timer of a device expires",
@@ -144,7 +146,8 @@ class Start:
     fails. ``cpuid`` is the raw leaves, ``cpuid_clear`` the bits that a
     hypervisor clears. ``paging`` is None where all memory is mapped,
     ``devices`` where interrupt lines need neither mask nor end. ``apic``
-    gives each processor a local APIC.
+    gives each processor a local APIC, ``migration`` says what the other host
+    is like.
     """
 
     registers: tuple[tuple[str, int], ...] = ()
@@ -176,6 +179,7 @@ class Start:
     paging: Paging | None = None
     devices: Devices | None = None
     apic: bool = False
+    migration: Migration | None = None
 
 
 def build_board(
@@ -222,6 +226,7 @@ def build_board(
         cycles_per_step=start.cycles_per_step,
         suspend_seconds=start.suspend_seconds,
         steal_cycles=start.steal_cycles,
+        migration=start.migration,
         rom=build_header(),
         windows=(WINDOW,) if start.apic else (),
         image={

@@ -21,6 +21,7 @@ from app.sim.machine import (
     TF,
     ZF,
     CpuId,
+    Migration,
 )
 from app.sim.start import ENTRIES, EVENTS, FREQUENCY, MAXIMUM_CPUS, Start
 from app.sim.startup import RUNNING, WAIT_FOR_INIT, WAIT_FOR_STARTUP
@@ -61,7 +62,7 @@ KEYS: Final = (
     *OF_PROCESSORS,
     *("pending", "cpuid", "cpuid_clear", "real", "wallclock", "frequency"),
     *("cycles_per_step", "suspend_seconds", "steal_cycles"),
-    *("devices", "pic", "apic"),
+    *("devices", "pic", "apic", "migrate"),
     *_TABLES,
 )
 
@@ -101,6 +102,7 @@ def read_start(
         steal_cycles=table.read_number("steal_cycles", 0, LARGEST, 1000),
         devices=_read_devices(table),
         apic=table.read_switch("apic"),
+        migration=_read_migration(table),
         processors=tuple(
             _read_other(table, labels, cpu) for cpu in range(1, last + 1)
         ),
@@ -146,6 +148,18 @@ def _read_processor(
         pmcs=_read_counters(table),
         tsc=table.read_long("tsc"),
         stolen=table.read_long("stolen"),
+    )
+
+
+def _read_migration(table: Table) -> Migration | None:
+    """Read what the other host is like, if the section tells."""
+    if "migrate" not in table.values:
+        return None
+    host = table.open_table("migrate", ("frequency", "tsc", "seconds"))
+    return Migration(
+        host.read_number("frequency", 1, LARGEST, FREQUENCY),
+        host.read_long("tsc"),
+        host.read_number("seconds", 0, _MAXIMUM_SECONDS),
     )
 
 

@@ -16,6 +16,7 @@ from app.sim.delivery import IRQ_BASE, get_due, raise_line
 from app.sim.devices import advance as advance_devices
 from app.sim.devices import get_next_expiry, local_apic
 from app.sim.devices.pit import FREQUENCY as TICKS_PER_SECOND
+from app.sim.errors import NotModelled
 from app.sim.machine import Alarm, CpuId, Machine, set_vcpu, update
 
 REAL: Final = 0
@@ -118,9 +119,13 @@ def _pass(
         for cpu in range(len(machine.vcpus))
     ]
     machine = machine.replace(real=(machine.real + cycles) & _COUNTER_MASK)
+    ticks = cycles
+    migration = machine.board.migration
+    if migration is not None and machine.moved:
+        ticks = cycles * migration.frequency // machine.board.frequency
     for cpu, vcpu in enumerate(machine.vcpus):
         passed = vcpu.replace(
-            tsc=(vcpu.tsc + cycles) & _COUNTER_MASK,
+            tsc=(vcpu.tsc + ticks) & _COUNTER_MASK,
             stolen=vcpu.stolen + (cycles if ready[cpu] else 0),
         )
         machine = set_vcpu(machine, cpu, passed)
@@ -161,6 +166,33 @@ def suspend(machine: Machine) -> list[Machine]:
         return [later]
     went_on = seconds * machine.board.frequency
     return [_shift_tsc(later, went_on), _shift_tsc(later, None)]
+
+
+def migrate(machine: Machine) -> list[Machine]:
+    """Move to another host, once: RFC 2.12.
+
+    Real time stands still meanwhile and keeps its unit afterwards. The
+    processor's own counter is that of the new host, and runs at its rate; an
+    offset hides the step, not the rate.
+    """
+    board = machine.board
+    migration = board.migration
+    if migration is None:
+        raise NotModelled('the other host where [start] has no "migrate"')
+    if machine.moved or not board.host.has_hypervisor:
+        return []
+    machine = machine.replace(
+        moved=1,
+        wallclock=machine.wallclock + migration.seconds * NANOSECONDS,
+        wallclock_updated=1
+        if migration.seconds
+        else machine.wallclock_updated,
+    )
+    if board.host.hides_tsc():
+        return [machine]
+    for cpu in range(len(machine.vcpus)):
+        machine = update(machine, cpu, tsc=migration.tsc)
+    return [machine]
 
 
 def _shift_tsc(machine: Machine, cycles: int | None) -> Machine:

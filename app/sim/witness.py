@@ -25,6 +25,7 @@ _ARRIVAL_CLAUSES: Final = {
     "nmi": ("SDM vol. 3A, 6.7", "RFC 2.11"),
     "mce": ("SDM vol. 3A, 6.15, interrupt 18", "RFC 2.11"),
     "suspend": ("RFC 2.12", "RFC 2.12"),
+    "migrate": ("RFC 2.12", "RFC 2.12"),
     "steal": ("RFC 2.12", "RFC 2.12"),
     "alarm": ("RFC 2.12", "RFC 2.12"),
     "tlb": ("SDM vol. 3A, 4.10.2", "SDM vol. 3A, 4.10.2"),
@@ -334,6 +335,7 @@ def _tell_arrival(event: str) -> str:
     """Tell an arrival in words."""
     told = {
         "suspend": "suspended and resumed",
+        "migrate": "migrated to another host",
         "steal": "the processor is taken away for a while",
         "alarm": "time passes until an alarm expires",
         "tlb": "a processor drops its TLB",

@@ -9,7 +9,9 @@ from app.sim.arrivals import arrive
 from app.sim.delivery import get_requested_lines
 from app.sim.devices import build_devices, write_port
 from app.sim.devices.local_apic import build_apic, write_register
-from app.sim.machine import Alarm, Machine, update
+from app.sim.errors import NotModelled
+from app.sim.machine import Alarm, Machine, Migration, update
+from app.sim.scenario import parse_scenario
 from app.sim.start import Start
 from app.sim.timekeeping import (
     AVAILABLE,
@@ -274,3 +276,48 @@ def test_instructions_take_time_only_if_asked() -> None:
     """Time stands still unless the scenario lets it pass."""
     assert step(build("nop")).real == 0
     assert step(build("nop", start=Start(cycles_per_step=3))).real == 3
+
+
+MOVED = Start(
+    tsc=500, real=100, frequency=1000, migration=Migration(3000, 9, 2)
+)
+
+
+@pytest.mark.parametrize(
+    ("policy", "arrived", "later"),
+    [("pass-through", 9, 39), ("offset", 500, 530), ("trap", 100, 110)],
+)
+def test_a_migration_brings_another_counter(
+    policy: str, arrived: int, later: int
+) -> None:
+    """An offset hides the step of the counter, only a trap its rate."""
+    machine = build(platform="hardware", start=MOVED, policies={"tsc": policy})
+    host = machine.board.host
+    (machine,) = arrive(machine, "migrate")
+    assert host.get_tsc(machine, 0) == arrived
+    assert (machine.real, machine.wallclock) == (100, 2_000_000_000)
+    assert machine.wallclock_updated == 1
+    machine = advance(machine, 10)
+    assert host.get_tsc(machine, 0) == later
+    assert machine.real == 110
+    assert arrive(machine, "migrate") == []
+
+
+def test_a_machine_without_hypervisor_does_not_migrate() -> None:
+    """And a question has to say what the other host is like."""
+    assert arrive(build(start=MOVED), "migrate") == []
+    with pytest.raises(NotModelled, match="the other host"):
+        arrive(build(platform="software"), "migrate")
+
+
+def test_the_other_host_is_read_from_the_start() -> None:
+    """Rate and value of its counter, and how long the move takes."""
+    text = (
+        "question = '?'\n[code]\nkernel = 'hlt'\n"
+        "[outcomes]\nit = { is = 'moved' }\n[start]\n"
+    )
+    scenario = parse_scenario(
+        text + "migrate = { frequency = 3, tsc = 4, seconds = 5 }", slug="x"
+    )
+    assert scenario.start.migration == Migration(3, 4, 5)
+    assert parse_scenario(text, slug="x").start.migration is None
