@@ -13,9 +13,6 @@ from app.sim.calls import (
     mmu,
     mmu_entries,
     mmu_patch,
-    mmu,
-    mmu_entries,
-    mmu_patch,
     privilege,
     processor_information,
     processor_state,
@@ -68,7 +65,6 @@ GROUP_MODULES = (
     string_io,
     apic_calls,
     timer,
-    *(mmu, mmu_entries, mmu_patch),
     *(mmu, mmu_entries, mmu_patch),
 )
 """The modules of calls, in the RFC's order of groups."""
