@@ -18,7 +18,7 @@ from app.pages import (
     render,
     render_template,
 )
-from app.services import run_views, runs, scenarios
+from app.services import evidence, run_views, runs, scenarios
 from app.services.costs import MOST_TEXT
 from app.services.evidence import EXPECTABLE
 from app.services.explorer import Explorer
@@ -105,6 +105,7 @@ class RunPage(Page):
     template: ClassVar[str] = "runs/show.html"
     view: RunView
     draft: EvidenceDraft | None
+    stale: bool
 
 
 @router.get("/runs/{id}")
@@ -119,8 +120,14 @@ def show_run(
     run = runs.read_run(session, id)
     path = request.url_for("show_run", id=run.id).path
     view = run_views.build_view(run, Place(path), selection)
-    draft = build_draft(shell, session, view)
-    page = RunPage(title=run.question, view=view, draft=draft)
+    stale = evidence.is_stale(session, run.id)
+    page = RunPage(
+        title=run.question,
+        view=view,
+        # what has become stale can be put forward no more
+        draft=None if stale else build_draft(shell, session, view),
+        stale=stale,
+    )
     if is_fragment(request):
         return render_template(request, shell, "runs/_view.html", page)
     return render(request, shell, page)

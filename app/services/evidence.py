@@ -133,7 +133,7 @@ def attach(
             "no answer of a run can be expected to be that",
             Fault("/expected", "expected " + ", ".join(EXPECTABLE)),
         )
-    if session.scalar(_select_stale().where(col(Run.id) == run.id).limit(1)):
+    if is_stale(session, run.id):
         raise ConflictError(
             "the scenario or the model has changed since this run; "
             "run the question again"
@@ -187,6 +187,12 @@ def judge(answer: Answer, expected: Answer) -> EvidenceState:
     return (
         EvidenceState.fails if answer in DECIDED else EvidenceState.undecided
     )
+
+
+def is_stale(session: Session, run_id: str) -> bool:
+    """Tell whether a run is of another model or text than now."""
+    stale = _select_stale().where(col(Run.id) == run_id).limit(1)
+    return session.scalar(stale) is not None
 
 
 def mark_stale(session: Session) -> list[int]:

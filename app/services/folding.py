@@ -13,7 +13,7 @@ from app.services.witnesses import GENERAL, Step
 from app.sim import INSTRUCTIONS, OBSERVABLES, Scenario
 from app.sim.replay import list_names
 
-_FOLDABLE = frozenset({"integer", "multiply", "transfer", "string"})
+_FOLDABLE = frozenset({"integer", "multiply", "transfer", "strings"})
 _HARMLESS = re.compile(r"set[a-z]+|cmov[a-z]+|clc|stc|cmc|nop|pause")
 """Instructions of other families that only move values about."""
 
@@ -129,7 +129,7 @@ def _find_read(step: Step, words: Iterable[str]) -> set[str]:
 def _name_operands(step: Step) -> set[str]:
     """Return the registers that a step's text or its mnemonic names."""
     name = _get_mnemonic(step)
-    if _get_family(step) in {"multiply", "string"} or name in {
+    if _get_family(step) in {"multiply", "strings"} or name in {
         "cmpxchg",
         "pusha",
     }:
@@ -147,7 +147,7 @@ def _may_touch_memory(step: Step, words: Iterable[str]) -> bool:
     name = _get_mnemonic(step)
     if _STACK.fullmatch(name) or name in {"call", "ret"}:
         return True
-    if _get_family(step) == "string":
+    if _get_family(step) == "strings":
         return True
     known = set(words)
     return any(

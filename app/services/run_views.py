@@ -25,7 +25,7 @@ from app.services.verdicts import (
     read_scenario,
 )
 from app.services.witnesses import Moment
-from app.sim import MODEL, POLICIES, Scenario
+from app.sim import POLICIES, Scenario
 from app.sim.cost import CostTable
 
 INTEREST = ("sometimes", "unspecified", "always", "never", "not-modelled")
@@ -143,11 +143,6 @@ class RunView:
     def moment(self) -> Moment | None:
         """Return the execution's state at the step looked at."""
         return self.execution.moment if self.execution else None
-
-    @property
-    def is_dated(self) -> bool:
-        """Tell whether another version of the simulator made the run."""
-        return self.run.model != MODEL
 
     @property
     def selection(self) -> Selection:

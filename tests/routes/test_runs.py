@@ -76,14 +76,14 @@ def test_steps_that_do_not_matter_fold(client: TestClient) -> None:
     assert client.get(f"{path}&fold=2").status_code == 422
 
 
-def test_a_run_of_another_model_says_so(
+def test_a_run_that_has_become_stale_says_so(
     client: TestClient, database: Database
 ) -> None:
     report = client.post("/api/runs", json={"scenario_text": TEXT}).json()
     path = f"/runs/{report['id']}"
-    assert "no longer the simulator" not in client.get(path).text
+    assert "Stale:" not in client.get(path).text
     with database.write() as session:
         session.execute(
             update(Run).where(col(Run.id) == report["id"]).values(model="0.1")
         )
-    assert "no longer the simulator" in client.get(path).text
+    assert "Stale:" in client.get(path).text
