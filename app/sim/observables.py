@@ -117,6 +117,8 @@ _COMPUTED: Final = {
     "pending nmi": "an NMI waits for delivery",
     "pending mce": "a machine check waits for delivery",
     "in_service": "the controller waits for the end of an interrupt",
+    "queued": "how many deferred calls wait in the queue",
+    "remembered": "how many pages the TLB remembers",
 }
 
 _DEVICES: Final = {
@@ -201,6 +203,8 @@ def _build_computed(cpu: CpuId) -> dict[str, Reader]:
         "pending nmi": _read_field("nmi_pending", cpu),
         "pending mce": _read_field("mce_pending", cpu),
         "in_service": lambda machine: int(is_serving(machine, cpu)),
+        "queued": lambda machine: len(machine.vcpus[cpu].queue),
+        "remembered": lambda machine: len(machine.vcpus[cpu].tlb),
     }
 
 
