@@ -17,6 +17,9 @@ from app.sim.vectors import GP
 INTERCEPTED: Final = frozenset({"cpuid", "invd", "hlt", "rdmsr", "wrmsr"})
 """What VMX/SVM takes from the guest here, besides RDTSC by choice."""
 
+FLAG_NAMES: Final = frozenset({"cli", "sti"})
+"""What changes the interrupt flag and traps where IOPL is too low."""
+
 
 class Virtual(Platform):
     """What a hypervisor takes over, with or without VMX/SVM."""
@@ -82,6 +85,11 @@ class Virtual(Platform):
         virtual = self.is_virtual(vcpu)
         if virtual and is_user(vcpu) and spec.name in ports.NAMES:
             return ports.is_granted(machine, cpu, statement.operands)
+        if virtual and is_user(vcpu) and spec.name in FLAG_NAMES:
+            return (
+                vcpu.virtual_iopl == USER_CPL
+                and self.choose("user_cli") != "fault"
+            )
         if is_user(vcpu):
             return (
                 spec.name == "rdtsc" and self.choose("user_rdtsc") == "emulate"
@@ -104,6 +112,10 @@ class Virtual(Platform):
         """
         before = machine.vcpus[cpu]
         virtual = self.is_virtual(before)
+        if virtual and is_user(before) and spec.name in FLAG_NAMES:
+            if self.choose("user_cli") == "ignored":
+                return machine
+            return update(machine, cpu, virtual_if=int(spec.name == "sti"))
         flag = IF if before.virtual_if else 0
         flags = before.flags & ~IF | flag if virtual else before.flags
         if before.cpl == USER_CPL and spec.name in ports.NAMES:

@@ -190,6 +190,18 @@ _ALL: Final = (
         source="RFC 2.2; DE41DEAE-3CE5-43D8-8784-DDBC58CE2ABB@ira.uka.de",
     ),
     Policy(
+        name="user_cli",
+        values=("ignored", "fault", "honoured"),
+        default="ignored",
+        text=(
+            "What a software hypervisor does with CLI and STI of a user "
+            "program whose virtual IOPL is 3: carry on without an effect, as "
+            "its author says; pass the fault on; or change the virtual flag, "
+            "which PUSHF and POPF do not show."
+        ),
+        source="RFC 3, items 6 and 7; 44190D04.4070204@vmware.com",
+    ),
+    Policy(
         name="descriptor_image",
         values=("kept", "adjusted"),
         default="kept",
