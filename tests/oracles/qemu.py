@@ -163,7 +163,7 @@ def _run_image(
     image, labels = link(target, ["-T", str(HERE / "image.ld")], {})
     output = directory / "output"
     command = ["qemu-system-i386", "-accel", "tcg", "-m", "64"]
-    command += ["-display", "none", "-serial", "none", "-monitor", "none"]
+    command += ["-display", "none", "-serial", "null", "-monitor", "none"]
     command += ["-nic", "none", "-no-reboot", "-debugcon", f"file:{output}"]
     command += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
     command += ["-singlestep", "-kernel", str(image)]
