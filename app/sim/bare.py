@@ -36,7 +36,7 @@ from app.sim.registry import (
     get_instruction,
     perform_call,
 )
-from app.sim.rom import IN_ROM, NAMES, get_slot
+from app.sim.rom import IN_ROM, NAMES
 from app.sim.segments import is_user
 from app.sim.timekeeping import advance
 from app.sim.vectors import DB, GP
@@ -211,7 +211,7 @@ class Platform:
         code = board.code.get(vcpu.eip)
         if code is None:
             code = board.native.get(vcpu.eip)
-            if code is None and not get_slot(vcpu.eip):
+            if code is None and vcpu.eip not in board.slots:
                 raise NotModelled(
                     f"execution outside the listings, at {vcpu.eip:#x}"
                 )
@@ -282,7 +282,7 @@ class Platform:
     ) -> Step:
         """Carry out what was fetched; no statement is a slot of the ROM."""
         if code is None:
-            number = get_slot(machine.vcpus[cpu].eip)
+            number = machine.board.slots[machine.vcpus[cpu].eip]
             machine, address = pop(machine, cpu)
             machine = update(machine, cpu, eip=address)
             name = NAMES.get(number, f"call {number}")
@@ -328,7 +328,7 @@ class Platform:
         """Name the clause of the instruction or call at EIP."""
         code = self.fetch(machine, cpu)
         if code is None:
-            name = NAMES[get_slot(machine.vcpus[cpu].eip)]
+            name = NAMES[machine.board.slots[machine.vcpus[cpu].eip]]
             return CALLS[name].clause
         name_of_call = get_call_name(code.statement)
         if name_of_call:

@@ -43,7 +43,7 @@ SECTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "paging": 'page tables: mode = "32" or "pae"',
         "pages": "pages of one's own by name",
         "start": "how machine and host stand before the first step",
-        "rom": "the ROM that the guest finds",
+        "rom": "the hypervisor's ROMs by name: place, revision, checksum",
         "events": "what may arrive, and how often",
         "outcomes": "what is asked of the states that are reached",
         "platforms": "where to ask; all platforms if absent",

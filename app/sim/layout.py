@@ -24,6 +24,8 @@ KERNEL_STACK_TOP: Final = 0xC050_0000
 USER_STACK_TOP: Final = 0xBFFF_0000
 STACK_STRIDE: Final = 0x1_0000
 ROM_BASE: Final = 0xC00C_8000
+ROM_AREA: Final = 0xC00C_0000
+"""Where ROMs are looked for, up to physical DFFFFh."""
 DESCRIPTORS_BASE: Final = 0xC080_0000
 """GDT, LDT, IDT and TSS of all processors."""
 PAGE_TABLES_BASE: Final = 0xC0A0_0000

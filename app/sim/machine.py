@@ -289,7 +289,8 @@ class Board:
     that stand in place of a call where no ROM is used. ``words`` tells the
     place of a named data word. ``numbers`` is the ABI numbers of all calls,
     executable or not. An MSR of ``keys`` is written only while the register
-    named there holds the value named there.
+    named there holds the value named there. ``rom`` is what lies where ROMs
+    may be, ``slots`` the number of the call whose code begins at an address.
     """
 
     host: Host
@@ -308,6 +309,7 @@ class Board:
     rom: bytes
     image: Mapping[int, int] = field(default_factory=dict)
     migration: Migration | None = None
+    slots: Mapping[int, int] = field(default_factory=dict)
     regions: tuple[tuple[int, int], ...] = REGIONS
     windows: tuple[Window, ...] = ()
     paging: bool = False

@@ -40,7 +40,6 @@ from app.sim.machine import (
     CpuId,
     Machine,
 )
-from app.sim.rom import get_slot
 from app.sim.timekeeping import AVAILABLE, REAL, get_counter
 
 Reader = Callable[[Machine], int]
@@ -198,7 +197,9 @@ def _build_computed(cpu: CpuId) -> dict[str, Reader]:
         "available": lambda machine: get_counter(machine, cpu, AVAILABLE),
         "alarm_real": _read_alarm(REAL, cpu),
         "alarm_available": _read_alarm(AVAILABLE, cpu),
-        "slot": lambda machine: get_slot(machine.vcpus[cpu].eip),
+        "slot": lambda machine: machine.board.slots.get(
+            machine.vcpus[cpu].eip, 0
+        ),
         "pending": _read_pending(cpu),
         "pending nmi": _read_field("nmi_pending", cpu),
         "pending mce": _read_field("mce_pending", cpu),

@@ -15,7 +15,7 @@ from app.sim.layout import (
     DATA_BASE,
     KERNEL_STACK_TOP,
     PAGE_OFFSET,
-    ROM_BASE,
+    ROM_AREA,
     STACK_STRIDE,
     USER_STACK_FRAMES_END,
 )
@@ -28,7 +28,7 @@ UNWRITTEN: Final = 0xA5A5_A5A5
 """What a stack word holds that was allocated and never written."""
 
 _DATA: Final = DATA_BASE - PAGE_OFFSET
-_ROM: Final = ROM_BASE - PAGE_OFFSET
+_ROM: Final = ROM_AREA - PAGE_OFFSET
 _KERNEL_STACK: Final = KERNEL_STACK_TOP - PAGE_OFFSET
 
 

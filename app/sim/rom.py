@@ -2,14 +2,15 @@
 
 The code of call *n* lies at ROM base + 32 * n, and calls start with number 4,
 after a header of 128 bytes. The RFC says so nowhere; it follows from patch
-3/24 of the series. What stands in a slot is the hypervisor's own affair: a
-guest jumps there and does not read it.
+3/24 of the series. What stands in a slot is the hypervisor's own affair: to
+execute its first byte is to make the call.
 """
 
 import struct
-from typing import Final
+from functools import cache
+from typing import Final, NamedTuple
 
-from app.sim.layout import ROM_BASE
+from app.sim.layout import PAGE_OFFSET, ROM_AREA, ROM_BASE
 
 SLOT_LENGTH: Final = 32
 SLOTS: Final = 128
@@ -20,6 +21,10 @@ HYPER_SIGNATURE: Final = 0x696D_5663
 API_MAJOR: Final = 13
 API_MINOR: Final = 0
 LENGTH_UNIT: Final = 512
+AREA_LENGTH: Final = 0x2_0000
+UD2: Final = b"\x0f\x0b"
+INT3: Final = b"\xcc"
+NOTHING: Final = b"\xff"
 
 _NAMES: Final = """
     Init CPUID WRMSR RDMSR SetGDT SetLDT SetIDT SetTR GetGDT GetLDT GetIDT
@@ -60,23 +65,77 @@ operations never leave the ROM", says one of its authors
 NAMES: Final = {number: name for name, number in NUMBERS.items()}
 
 
-def compute_entry_point(number: int) -> int:
-    """Compute where the code of a call lies."""
-    return ROM_BASE + SLOT_LENGTH * number
+class Rom(NamedTuple):
+    """One ROM: where it lies, the API revision, whether its sum is right.
+
+    ``units`` is its length in units of 512 bytes.
+    """
+
+    at: int = ROM_BASE - PAGE_OFFSET
+    major: int = API_MAJOR
+    minor: int = API_MINOR
+    checksum: bool = True
+    units: int = SLOT_LENGTH * SLOTS // LENGTH_UNIT
 
 
-def get_slot(address: int) -> int:
-    """Answer the call whose code begins at an address, 0 if there is none."""
-    number, inside = divmod(address - ROM_BASE, SLOT_LENGTH)
-    return number if not inside and FIRST_CALL <= number < SLOTS else 0
+def compute_entry_point(number: int, rom: Rom | None = None) -> int:
+    """Compute where the kernel sees the code of a call."""
+    base = ROM_BASE if rom is None else rom.at + PAGE_OFFSET
+    return base + SLOT_LENGTH * number
 
 
-def build_header() -> bytes:
+def list_slots(roms: tuple[Rom, ...]) -> dict[int, int]:
+    """List the addresses at which the code of a call begins, with its number.
+
+    The calls of another major revision are not known, so such a ROM has
+    none.
+    """
+    return {
+        compute_entry_point(number, rom): number
+        for rom in roms
+        if rom.major == API_MAJOR
+        for number in range(
+            FIRST_CALL, min(SLOTS, rom.units * LENGTH_UNIT // SLOT_LENGTH)
+        )
+    }
+
+
+def build_header(rom: Rom) -> bytes:
     """Build the header: the fields that RFC 4.3 gives a value."""
     header = bytearray(HEADER_LENGTH)
-    length = SLOT_LENGTH * SLOTS // LENGTH_UNIT
-    struct.pack_into("<HB", header, 0x00, ROM_SIGNATURE, length)
+    struct.pack_into("<HB", header, 0x00, ROM_SIGNATURE, rom.units)
     struct.pack_into(
-        "<IBB", header, 0x08, HYPER_SIGNATURE, API_MINOR, API_MAJOR
+        "<IBB", header, 0x08, HYPER_SIGNATURE, rom.minor, rom.major
     )
     return bytes(header)
+
+
+def build_slot(number: int) -> bytes:
+    """Build the code of a call, as it is seen by who reads it.
+
+    UD2, which takes the processor to the hypervisor, and the number of the
+    call; the rest of the slot is filled up with INT3. This is assumed, for
+    what stands in a slot is the hypervisor's own affair.
+    """
+    code = UD2 + struct.pack("<I", number)
+    return code.ljust(SLOT_LENGTH, INT3)
+
+
+def build_rom(rom: Rom) -> bytes:
+    """Build all of a ROM; its last byte makes the sum right: RFC 4.2."""
+    length = rom.units * LENGTH_UNIT
+    slots = b"".join(map(build_slot, range(FIRST_CALL, SLOTS)))
+    content = (build_header(rom) + slots)[: length - 1].ljust(length - 1, INT3)
+    last = -sum(content) if rom.checksum else 1 - sum(content)
+    return content + bytes([last & 0xFF])
+
+
+@cache
+def build_area(roms: tuple[Rom, ...]) -> bytes:
+    """Build what the guest finds where ROMs may be; nothing reads as FFh."""
+    area = bytearray(NOTHING * AREA_LENGTH)
+    for rom in roms:
+        content = build_rom(rom)
+        offset = rom.at - (ROM_AREA - PAGE_OFFSET)
+        area[offset : offset + len(content)] = content
+    return bytes(area)

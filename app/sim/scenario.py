@@ -34,6 +34,7 @@ from app.sim.policies import POLICIES
 from app.sim.refusals import STRICT, Refusals
 from app.sim.registry import CALLS
 from app.sim.rom import NUMBERS
+from app.sim.rom_section import read_roms
 from app.sim.start import ENTRIES, EVENTS, VECTORS, Event, Start
 from app.sim.start_section import KEYS, PENDING, read_start
 from app.sim.toml_places import ScenarioError, read_toml
@@ -53,7 +54,7 @@ TRUE: Final = "1"
 _SECTIONS: Final = (
     *("question", "about", "objection", "notes", "code", "data", "start"),
     *("events", "outcomes", "platforms", "policies", "variants", "expect"),
-    *("paging", "pages"),
+    *("paging", "pages", "rom"),
 )
 _SLUG: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LONGEST_SLUG: Final = 80
@@ -195,7 +196,8 @@ def _read(text: str, slug: str, refusals: Refusals) -> Scenario:
         lambda: read_start(top.open_table("start", KEYS), labels, code),
         Start(),
     )
-    start = replace(start, paging=paging)
+    roms = refusals.attempt(lambda: read_roms(top), Start().roms)
+    start = replace(start, paging=paging, roms=roms)
     cpus = 1 + len(start.processors)
     outcomes = tuple(_read_outcomes(top, data, code, labels, cpus))
     names = list(top.open_table("outcomes").values)
@@ -354,17 +356,24 @@ def _read_variants(
 ) -> Iterator[Variant]:
     table = top.open_table("variants")
     table.limit("variants", MAXIMUM_VARIANTS)
-    known = ("platform", "title", "policies", "start", "events", "expect")
+    known = (
+        *("platform", "title", "policies", "start", "events", "expect"),
+        "rom",
+    )
     for name in table.values:
         with table.refusals:
             _require_slug(table, name, "a variant")
             entry = table.open_table(name, known)
             entry.require("platform")
             start = None
-            if "start" in entry.values:
+            if not {"start", "rom"}.isdisjoint(entry.values):
                 own = entry.open_table("start", KEYS)
                 own.add_defaults(top.open_table("start", KEYS))
-                start = replace(read_start(own, labels, code), paging=paging)
+                start = replace(
+                    read_start(own, labels, code),
+                    paging=paging,
+                    roms=read_roms(entry if "rom" in entry.values else top),
+                )
             events = None
             if "events" in entry.values:
                 own = entry.open_table("events", EVENTS)

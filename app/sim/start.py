@@ -41,7 +41,7 @@ from app.sim.machine import (
 )
 from app.sim.page_tables import Paging, map_memory
 from app.sim.registry import CALLS
-from app.sim.rom import build_header
+from app.sim.rom import Rom, build_area, list_slots
 from app.sim.tables import build_image, get_registers
 
 SYSTEM_CALL: Final = 0x80
@@ -147,7 +147,7 @@ class Start:
     hypervisor clears. ``paging`` is None where all memory is mapped,
     ``devices`` where interrupt lines need neither mask nor end. ``apic``
     gives each processor a local APIC, ``migration`` says what the other host
-    is like.
+    is like. ``roms`` are those of the hypervisor, where there is one.
     """
 
     registers: tuple[tuple[str, int], ...] = ()
@@ -180,6 +180,7 @@ class Start:
     devices: Devices | None = None
     apic: bool = False
     migration: Migration | None = None
+    roms: tuple[Rom, ...] = (Rom(),)
 
 
 def build_board(
@@ -204,6 +205,7 @@ def build_board(
                 dpl=USER_CPL if listing.name in _USER_GATES else 0,
                 trap=listing.name in _TRAP_GATES,
             )
+    roms = start.roms if host.has_hypervisor else ()
     return Board(
         host=host,
         code=statements,
@@ -227,7 +229,8 @@ def build_board(
         suspend_seconds=start.suspend_seconds,
         steal_cycles=start.steal_cycles,
         migration=start.migration,
-        rom=build_header(),
+        rom=build_area(roms),
+        slots=list_slots(roms),
         windows=(WINDOW,) if start.apic else (),
         image={
             **build_image(gates, 1 + len(start.processors)),

@@ -17,7 +17,7 @@ from app.sim.machine import USER_CPL, CpuId, Machine
 from app.sim.observables import observe
 from app.sim.registry import CALLS, INSTRUCTIONS, get_instruction
 from app.sim.report import WitnessStep
-from app.sim.rom import NAMES, get_slot
+from app.sim.rom import NAMES
 from app.sim.search import DELIVERY, KINDS_PER_CPU, LANDING, Search
 from app.sim.vectors import NMI
 
@@ -235,7 +235,8 @@ class Narrator:
         except NotModelled:
             return f"{eip:#x}", "outside the listings", None, ""
         if code is None:
-            name = NAMES.get(get_slot(eip), "an unused slot")
+            number = machine.board.slots[eip]
+            name = NAMES.get(number, f"call {number}, which is not used")
             clause = CALLS[name].clause if name in CALLS else ""
             return f"ROM+{eip & 0xFFF:#x}", f"ROM code of {name}", None, clause
         statement = code.statement

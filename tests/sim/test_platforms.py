@@ -149,7 +149,7 @@ def test_a_jump_into_the_rom_makes_the_call(platform: str) -> None:
         ("call VMI_SetAlarm", "native", "VMI_SetAlarm without a hypervisor"),
         ("nop", "native", "outside the listings"),
         (f"mov eax, {compute_entry_point(99)}\ncall eax", "software", "99"),
-        (f"mov eax, {compute_entry_point(35)}\ncall eax", "native", "without"),
+        (f"mov eax, {compute_entry_point(35)}\ncall eax", "native", "outside"),
     ],
 )
 def test_what_is_not_modelled_says_so(
