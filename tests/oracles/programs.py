@@ -27,7 +27,7 @@ ELSEWHERE = frozenset(
     ("in", "out", "ins", "outs", "lgdt", "sgdt", "lidt", "sidt", "lldt")
     + ("sldt", "ltr", "str", "lmsw", "smsw", "invlpg", "invd", "wbinvd")
     + ("lar", "lsl", "verr", "verw", "lds", "les", "lfs", "lgs", "lss")
-    + ("retf", "bound", "fnop", "fwait", "arpl", "enter")
+    + ("retf", "bound", "fnop", "fwait")
 )
 """Instructions on ports, descriptors and the coprocessor: not in flat code."""
 
@@ -103,7 +103,7 @@ class Generator:
             *(self._add_jump, self._add_indirect_jump, self._add_table_jump),
             *(self._add_string, self._add_string, self._add_string),
             *(self._add_pushf, self._add_popf, self._add_xlat),
-            self._add_interrupts,
+            *(self._add_enter, self._add_interrupts),
         )
 
     def make(self, length: int = 10) -> Program:
@@ -345,8 +345,9 @@ class Generator:
     def _add_enter(self) -> None:
         """Make a frame and drop it; what it holds is copied out."""
         room = 4 * self._random.randrange(4)
-        self._add(f"enter {room}, 0")
-        self._add(f"mov {self._pick_register(32)}, dword ptr [ebp]")
+        register = self._random.choice(("eax", "ecx", "esi", "edi"))
+        self._add(f"enter {room}, {self._random.randrange(2)}")
+        self._add(f"mov {register}, dword ptr [ebp]")
         self._add("leave")
 
     def _add_call(self) -> None:
