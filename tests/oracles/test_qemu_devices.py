@@ -531,7 +531,8 @@ program:
         int 0x80
 """,
         handlers={
-            "gp": "        mov dword ptr [passed], 1\n        jmp finish"
+            "gp": "        mov dword ptr [passed], 1\n        jmp finish",
+            "int80": "        jmp finish",
         },
         expected={"passed": 0x77},
     ),
