@@ -86,7 +86,8 @@ def read_start(
     """
     start = _read_processor(table, labels, 0)
     numbers = {**ENTRIES, **_TABLES}
-    last = max(numbers.get(name, 0) for name in (*listings, *table.values))
+    named = (*listings, *table.values)
+    last = max((numbers.get(name, 0) for name in named), default=0)
     return replace(
         start,
         pending=table.read_choices("pending", EVENTS),
