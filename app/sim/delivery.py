@@ -69,7 +69,9 @@ def get_due(machine: Machine, cpu: CpuId) -> Due | None:
         due = _get_due_nmi(machine, vcpu)
         if due is not None:
             return due
-    if vcpu.shadow == NO_SHADOW and has_request(machine, cpu):
+    if vcpu.shadow == NO_SHADOW and (
+        machine.irqs or vcpu.apic is not None or machine.devices is not None
+    ):
         return _get_due_interrupt(machine, cpu)
     return None
 
