@@ -259,7 +259,7 @@ class _Reader:
     ) -> Iterator[_Draft]:
         """Read the labels of a line, and what comes after them."""
         listing, address = position.listing, position.address
-        tokens = tuple(tokenize(line, listing, number))
+        tokens = self.tokenize(position, line, number)
         while len(tokens) > 1 and tokens[1].text == ":":
             name, tokens = tokens[0], tokens[2:]
             if self.add_name(name, address, listing):
@@ -278,6 +278,21 @@ class _Reader:
             address,
             f"{label}+{after}" if after else label,
         )
+
+    def tokenize(
+        self, position: _Position, line: str, number: int
+    ) -> tuple[Token, ...]:
+        """Cut a line into tokens; its label counts even if it has an error."""
+        listing = position.listing
+        tokens: list[Token] = []
+        try:
+            for token in tokenize(line, listing, number):
+                tokens.append(token)  # noqa: PERF402 - those before the error
+        except ListingError:
+            if len(tokens) > 1 and tokens[1].text == ":":
+                self.add_name(tokens[0], position.address, listing)
+            raise
+        return tuple(tokens)
 
     def check_end(self, position: _Position, number: int) -> None:
         """Refuse a label with nothing after it, and a listing of nothing."""

@@ -507,6 +507,7 @@ nmi = { must = true }
 one = { is = "wrok == 1" }
 two = { is = "work == 1", when = "ended" }
 Three = { is = "at busy and list[2] == 3 and table[1] == 2" }
+four = { is = "at busy and list[2] == 3 and table[1] == 2" }
 [platforms]
 native = {}
 softwear = {}
@@ -515,7 +516,7 @@ nmi = "perhaps"
 [variants.odd]
 platform = "natve"
 [expect]
-native = { one = "alwasy", four = "never" }
+native = { one = "alwasy", five = "never" }
 """
 
 
@@ -543,11 +544,30 @@ def test_all_errors_are_found() -> None:
         (27, "'work'"),
         (28, "'end'"),
         (29, "lower-case letters, digits and single hyphens"),
-        (32, "'software'"),
-        (34, "one of not-delivered, delivered"),
-        (36, "'native'"),
-        (38, "'always'"),
+        (33, "'software'"),
+        (35, "one of not-delivered, delivered"),
+        (37, "'native'"),
+        (39, "'always'"),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SMALL.replace("idle: ", "idle:\n" + "movv eax\n" * 7000, 1),
+        SMALL.replace("jmp     idle", "x:" * 30_000),
+        SMALL + "[start]\n" + "".join(f"a{n} = 1\n" for n in range(6000)),
+        SMALL + "".join(f"[a{n}]\n" for n in range(6000)),
+        SMALL.replace("work = 0", "work = [" + "true, " * 10_000 + "]"),
+        SMALL.replace("halted", "(" * 60_000),
+    ],
+    ids=range(6),
+)
+def test_a_hostile_text_is_checked_quickly(text: str) -> None:
+    """What a stranger types costs less than a second."""
+    began = time.process_time()
+    assert 0 < len(check_scenario(text)) <= MAXIMUM_ERRORS
+    assert time.process_time() - began < 1
 
 
 def test_a_right_file_has_no_errors() -> None:
