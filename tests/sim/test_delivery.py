@@ -3,8 +3,6 @@
 import pytest
 
 from app.sim.delivery import deliver_due, deliver_pending, get_due
-from app.sim.entry import deliver_exception
-from app.sim.errors import GuestFault
 from app.sim.layout import USER_STACK_TOP
 from app.sim.machine import (
     FIXED,
@@ -16,7 +14,7 @@ from app.sim.machine import (
     update,
 )
 from app.sim.start import Start
-from app.sim.vectors import GP, MACHINE_CHECK, NMI
+from app.sim.vectors import MACHINE_CHECK, NMI
 from tests.sim.guest import build, get_vcpu, step
 
 OFF = Start(interrupts=False)
@@ -157,32 +155,6 @@ def test_delivery_clears_tf() -> None:
     after = deliver_due(machine.replace(irqs=1), 0, 0x20)
     assert not get_vcpu(after).flags & TF
     assert get_vcpu(after).stack[0] & TF
-
-
-def test_an_exception_pushes_its_error_code() -> None:
-    """The error code is pushed last, where there is one."""
-    machine = build(gp="nop")
-    after = deliver_exception(machine, 0, GuestFault(GP, 0x18))
-    assert get_vcpu(after).stack[-1] == 0x18
-    assert len(get_vcpu(after).stack) == 4
-
-
-def test_a_missing_gate_is_gp_with_the_vector() -> None:
-    """The selector error code names the gate, with the EXT bit."""
-    machine = build(gp="nop").replace(irqs=1)
-    after = deliver_due(machine, 0, 0x20)
-    assert get_vcpu(after).eip == machine.board.gates[GP].address
-    assert get_vcpu(after).stack[-1] == 0x20 << 3 | 2 | 1
-
-
-def test_a_double_fault_and_a_shutdown() -> None:
-    """#GP without gate is a double fault; without gate for that, the end."""
-    machine = build(df="nop")
-    after = deliver_exception(machine, 0, GuestFault(GP, 0))
-    assert get_vcpu(after).eip == machine.board.gates[8].address
-    assert get_vcpu(after).stack[-1] == 0
-    after = deliver_exception(build(), 0, GuestFault(GP, 0))
-    assert get_vcpu(after).shutdown
 
 
 def test_deliver_pending_takes_the_first_line() -> None:
