@@ -14,12 +14,13 @@ import pytest
 from app.sim import INSTRUCTIONS as SIMULATED
 from app.sim.forms import ALIASES
 from app.sim.layout import (
+    DESCRIPTORS_BASE,
     KERNEL_BASE,
     KERNEL_STACK_TOP,
     USER_BASE,
 )
 from app.sim.listing import SLOT
-from app.sim.machine import KERNEL_CS, KERNEL_DS, USER_CPL
+from app.sim.machine import USER_CPL
 from tests.oracles.binutils import (
     assemble,
     get_slots,
@@ -50,36 +51,75 @@ pytestmark = pytest.mark.oracle
 
 DONE = "done"
 GP = "gp"
+RING_1_CS = DESCRIPTORS_BASE + 0x90
+RING_1_SS = DESCRIPTORS_BASE + 0x98
+FLAT_LOW, FLAT_HIGH = 0x0000FFFF, 0x00CF0000
 PROTECTED = 0x11
 """CR0 with PE and ET, as Unicorn starts."""
 
 
 class Wrong(NamedTuple):
-    """What the manual says of a cell, and why Unicorn says otherwise."""
+    """What the manual says of a cell, where, and what Unicorn does instead."""
 
     manual: str
     reason: str
+    reference: str
 
 
-_NO_RDPMC = "it knows no counters and raises #UD"
+_NO_COUNTER = Wrong(
+    DONE,
+    "it knows no counters and raises #UD",
+    "SDM vol. 2B, RDPMC: at CPL 0 always, elsewhere if CR4.PCE is set",
+)
 _PCE = "its test of CR4.PCE is inverted"
-_NO_GATES = "its hook comes before the check of the gate's DPL"
-_NO_SYSENTER = "it does nothing where no system is emulated"
+_RDPMC = "SDM vol. 2B, RDPMC: #GP(0) if CPL is not 0 and CR4.PCE is clear"
 
 KNOWN_WRONG: Mapping[str, Mapping[int, Wrong]] = {
-    "rdmsr unimplemented": {0: Wrong(GP, "it reads 0")},
-    "wrmsr unimplemented": {0: Wrong(GP, "it drops the write")},
+    "rdmsr unimplemented": {
+        0: Wrong(
+            GP,
+            "it reads 0",
+            "SDM vol. 2B, RDMSR: #GP(0) if ECX names no implemented register",
+        )
+    },
+    "wrmsr unimplemented": {
+        0: Wrong(
+            GP,
+            "it drops the write",
+            "SDM vol. 2D, WRMSR: #GP(0) if ECX names no implemented register",
+        )
+    },
     "rdpmc": {
-        0: Wrong(DONE, _NO_RDPMC),
-        **dict.fromkeys((1, 3), Wrong(GP, _PCE)),
+        0: _NO_COUNTER,
+        **dict.fromkeys((1, 3), Wrong(GP, _PCE, _RDPMC)),
     },
     "rdpmc under PCE": {
-        0: Wrong(DONE, _NO_RDPMC),
-        **dict.fromkeys((1, 3), Wrong(DONE, _PCE)),
+        0: _NO_COUNTER,
+        **dict.fromkeys((1, 3), Wrong(DONE, _PCE, _RDPMC)),
     },
-    "int to a closed gate": dict.fromkeys((1, 3), Wrong(GP, _NO_GATES)),
-    "mov to cr4, reserved bit": {0: Wrong(GP, "reserved bits are accepted")},
-    "sysenter": dict.fromkeys(RINGS, Wrong("entered", _NO_SYSENTER)),
+    "int to a closed gate": dict.fromkeys(
+        (1, 3),
+        Wrong(
+            GP,
+            "its hook comes before the check of the gate's DPL",
+            "SDM vol. 3A, 6.12.1.1: INT n with CPL > DPL of the gate is #GP",
+        ),
+    ),
+    "mov to cr4, reserved bit": {
+        0: Wrong(
+            GP,
+            "reserved bits are accepted",
+            "SDM vol. 2B, MOV CRn: #GP(0) on a 1 to a reserved bit of CR4",
+        )
+    },
+    "sysenter": dict.fromkeys(
+        RINGS,
+        Wrong(
+            "entered",
+            "it does nothing where no system is emulated",
+            "SDM vol. 2B, SYSENTER: CS, EIP, SS and ESP from MSRs 174h-176h",
+        ),
+    ),
 }
 """By instruction and ring, at each IOPL and state of IF; elsewhere Unicorn
 is right."""
@@ -131,17 +171,22 @@ def _describe(values: Mapping[str, int]) -> str:
 def _get_preamble(cell: Cell) -> list[str]:
     """Return the statements before the instruction, ring by ring.
 
-    The first is where SYSENTER leads; ring 1 is entered by IRET.
+    The first is where SYSENTER leads; ring 1 is entered by IRET, with
+    descriptors of its own in free places of the GDT.
     """
     if cell.cpl == USER_CPL:
         return []
     lines = ["in_entered: jmp in_entered"]
     if cell.cpl:
         lines += [
-            f"begin: push {KERNEL_DS | cell.cpl}",
+            f"begin: mov dword ptr ds:{RING_1_CS}, {FLAT_LOW:#x}",
+            f"mov dword ptr ds:{RING_1_CS + 4}, {FLAT_HIGH | 0xBB00:#x}",
+            f"mov dword ptr ds:{RING_1_SS}, {FLAT_LOW:#x}",
+            f"mov dword ptr ds:{RING_1_SS + 4}, {FLAT_HIGH | 0xB300:#x}",
+            f"push {RING_1_SS - DESCRIPTORS_BASE | cell.cpl}",
             f"push {KERNEL_STACK_TOP}",
             f"push {cell.flags}",
-            f"push {KERNEL_CS | cell.cpl}",
+            f"push {RING_1_CS - DESCRIPTORS_BASE | cell.cpl}",
             "push offset inner",
             "iretd",
         ]
