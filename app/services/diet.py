@@ -136,15 +136,10 @@ def read_diet(session: Session, surveyor: Surveyor, platform: str) -> DietView:
     questions = index_lines(session)
     items = tuple(line.item for line in questions.values())
     found = surveyor.find(session, Inquiry(Kind.diet, platform, items))
-    groups = dict(
-        session.execute(
-            select(col(Call.name), col(Call.group)).order_by(
-                col(Call.position)
-            )
-        )
-        .tuples()
-        .all()
+    rows = session.execute(
+        select(col(Call.name), col(Call.group)).order_by(col(Call.position))
     )
+    groups = {row[0]: row[1] for row in rows}
     content = found.content or _EMPTY
     calls = _list_calls(content, questions, groups)
     modelled = {call.name for call in calls}
@@ -169,9 +164,9 @@ def read_diet(session: Session, surveyor: Surveyor, platform: str) -> DietView:
 
 def _find_stated(session: Session) -> Stated | None:
     row = session.execute(
-        select(
-            col(Thread.slug), col(Thread.title), col(Thread.what_if)
-        ).where(col(Thread.slug) == ASKED_BY)
+        select(col(Thread.slug), col(Thread.title), col(Thread.what_if)).where(
+            col(Thread.slug) == ASKED_BY
+        )
     ).first()
     if row is None or not row[2]:
         return None

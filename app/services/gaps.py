@@ -69,9 +69,14 @@ class GapView:
         found = {
             each.question.thread.slug: each.question.thread
             for each in self.dependents or ()
-            if each.question.thread is not None
+            if each.question.thread is not None and each.consequences
         }
         return tuple(found.values())
+
+    @property
+    def item(self) -> str:
+        """Return what narrows the clause, as `item 6`."""
+        return self.gap.section.partition(", ")[2]
 
     @property
     def count(self) -> int:
@@ -206,8 +211,9 @@ def _list_clauses(session: Session) -> list[Clause]:
 
 
 def find_clause(clauses: Sequence[Clause], section: str) -> Clause | None:
-    """Return where a clause stands that is named as ``RFC 2.4``."""
-    top, _, title = section.removeprefix("RFC ").partition(" / ")
+    """Return where a clause stands, of ``RFC 2.4`` or ``RFC 3, item 6``."""
+    section = section.removeprefix("RFC ").partition(", ")[0]
+    top, _, title = section.partition(" / ")
     wanted = title.casefold()
     for clause in clauses:
         if title and clause.title.casefold() == wanted:

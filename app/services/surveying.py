@@ -4,6 +4,7 @@ All that a worker process loads: no database, no web. A survey is named by
 the hash of what it is made of, so that the same is never made twice.
 """
 
+import multiprocessing
 import os
 import sys
 from collections.abc import Mapping
@@ -82,7 +83,7 @@ Content = Mapping[str, Any]
 
 def survey(inquiry: Inquiry) -> Content:
     """Make a survey, telling how far it is."""
-    if sys.platform != "win32":
+    if sys.platform != "win32" and multiprocessing.parent_process():
         os.nice(max(0, NICENESS - os.nice(0)))
     makers = {
         Kind.diet: survey_diet,
