@@ -23,6 +23,7 @@ from app.sim.cost import (
     CostTable,
     Doing,
     Figure,
+    name_instruction,
     parse_costs,
 )
 from app.sim.machine import VCpu
@@ -290,7 +291,7 @@ def _go_direct(
 
 def _find_way(host: Platform, text: str) -> str:
     """Tell how the kernel's instruction is done on a platform."""
-    spec = INSTRUCTIONS.get(text.split(None, 1)[0])
+    spec = INSTRUCTIONS.get(name_instruction(text))
     if spec is None:
         return "instruction"
     virtual = host.is_virtual(_GUEST)

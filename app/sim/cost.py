@@ -22,6 +22,9 @@ LARGEST: Final = 10_000_000
 BASE: Final = "native"
 """The platform whose figures stand for those of others that have none."""
 
+LOCKED: Final = "locked"
+"""The class of any instruction with the prefix LOCK."""
+
 REST: Final = "system"
 """The class of an instruction that no class names, nor its family."""
 
@@ -138,7 +141,9 @@ class CostTable:
 
     def classify(self, text: str) -> str:
         """Name the class of an instruction, as a listing writes it."""
-        name = _name_instruction(text)
+        if text.startswith("lock ") and LOCKED in self.classes:
+            return LOCKED
+        name = name_instruction(text)
         # movsd and iretd are forms of movs and iret
         for each in (name, name[:-1]):
             if each in self.instructions:
@@ -171,7 +176,7 @@ class CostTable:
         return (self.classify(doing.text),) if doing.way else ()
 
 
-def _name_instruction(text: str) -> str:
+def name_instruction(text: str) -> str:
     """Name an instruction as the registry does: `mov-cr`, `sti`."""
     words = text.split(None, 1)
     while len(words) > 1 and words[0] in _PREFIXES:

@@ -113,6 +113,10 @@ def test_a_call_is_compared_with_the_instructions_it_stands_for() -> None:
     assert enable.direct["hardware"] == Route("instruction", 30)
     assert enable.called["native"] is None
     assert enable.called["software"] == Route("rom", 16)
+    # a move to or from a control register has the name of another
+    cr0 = lines["VMI_SetCR0"].direct["software"]
+    assert cr0 is not None
+    assert cr0.way == "trap"
     mask = lines["VMI_SetInterruptMask"].direct
     assert mask["software"] is not None
     assert mask["software"].way == "silent"

@@ -89,6 +89,7 @@ def test_every_way_has_its_classes(table: CostTable) -> None:
         ("push fs", "segment"),
         ("sti (call VMI_EnableInterrupts)", "flag"),
         ("lock xadd [a], eax", "locked"),
+        ("lock bts dword ptr [edx], eax", "locked"),
         ("rep movsd", "string"),
         ("pushfd", "flags"),
         ("iretd", "return"),
