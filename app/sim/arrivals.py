@@ -14,6 +14,7 @@ from app.sim.delivery import (
     BOOT,
     NOTICED_IRQ,
     NOTICED_MCE,
+    hand_over,
     latch_nmi,
     raise_line,
 )
@@ -49,14 +50,13 @@ def arrive(machine: Machine, event: str) -> list[Machine]:
 
 def _arrive_irq(machine: Machine, line: int) -> Machine:
     """Latch a line; a hypervisor that runs now also hands over."""
-    return _hand_over(raise_line(machine, line))
+    return _notice(raise_line(machine, line), NOTICED_IRQ)
 
 
-def _hand_over(machine: Machine) -> Machine:
-    """Let a hypervisor take the hardware's interrupt, and go on from it."""
-    if machine.vcpus[BOOT].deferred:
-        machine = update(machine, BOOT, deferred=0)
-    return _notice(machine, NOTICED_IRQ)
+def _change_devices(machine: Machine, devices: Devices) -> list[Machine]:
+    """Let a device change; a hypervisor that runs now also hands over."""
+    machine = hand_over(machine.replace(devices=devices), BOOT)
+    return [_notice(machine, NOTICED_IRQ)]
 
 
 def _arrive_nmi(machine: Machine) -> list[Machine]:
@@ -66,8 +66,8 @@ def _arrive_nmi(machine: Machine) -> list[Machine]:
 
 def _arrive_byte(machine: Machine) -> list[Machine]:
     """Let a byte arrive at the serial port."""
-    devices = receive(_require_devices(machine), SERIAL_BYTE)
-    return [_hand_over(machine.replace(devices=devices))]
+    devices = _require_devices(machine)
+    return _change_devices(machine, receive(devices, SERIAL_BYTE))
 
 
 def _arrive_request(machine: Machine) -> list[Machine]:
@@ -75,7 +75,7 @@ def _arrive_request(machine: Machine) -> list[Machine]:
     devices = _require_devices(machine)
     if devices.latch.requests:
         return []
-    return [_hand_over(machine.replace(devices=request(devices)))]
+    return _change_devices(machine, request(devices))
 
 
 def _require_devices(machine: Machine) -> Devices:

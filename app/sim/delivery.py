@@ -182,9 +182,17 @@ def deliver_on_enable(machine: Machine, cpu: CpuId) -> Machine:
 
 def raise_line(machine: Machine, line: int) -> Machine:
     """Latch the request of an interrupt line, as an edge."""
+    machine = hand_over(machine, BOOT)
     if machine.devices is None:
         return machine.replace(irqs=machine.irqs | 1 << line)
     return machine.replace(devices=wiring.pulse(machine.devices, line))
+
+
+def hand_over(machine: Machine, cpu: CpuId) -> Machine:
+    """Let a hypervisor that runs now hand over what waits for a request."""
+    if not machine.vcpus[cpu].deferred:
+        return machine
+    return update(machine, cpu, deferred=0)
 
 
 def latch_nmi(machine: Machine, cpu: CpuId) -> Machine:

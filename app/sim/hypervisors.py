@@ -14,7 +14,7 @@ from app.sim.registry import CallSpec, InstructionSpec
 from app.sim.segments import is_user
 from app.sim.vectors import GP
 
-INTERCEPTED: Final = frozenset({"cpuid", "invd", "hlt", "rdmsr", "wrmsr"})
+INTERCEPTED: Final = ports.NAMES | {"cpuid", "invd", "hlt", "rdmsr", "wrmsr"}
 """What VMX/SVM takes from the guest here, besides RDTSC by choice."""
 
 FLAG_NAMES: Final = frozenset({"cli", "sti"})
@@ -118,7 +118,7 @@ class Virtual(Platform):
             return update(machine, cpu, virtual_if=int(spec.name == "sti"))
         flag = IF if before.virtual_if else 0
         flags = before.flags & ~IF | flag if virtual else before.flags
-        if before.cpl == USER_CPL and spec.name in ports.NAMES:
+        if is_user(before) and spec.name in ports.NAMES:
             seen = update(machine, cpu, flags=flags | IOPL)
         else:
             seen = update(machine, cpu, cpl=0, flags=flags)

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from enum import Enum
 from typing import Final
 
-from app.sim.delivery import IRQ_BASE, get_due, raise_line
+from app.sim.delivery import BOOT, IRQ_BASE, get_due, hand_over, raise_line
 from app.sim.devices import advance as advance_devices
 from app.sim.devices import get_next_expiry, local_apic
 from app.sim.devices.pit import FREQUENCY as TICKS_PER_SECOND
@@ -236,7 +236,7 @@ def _signal(machine: Machine, cpu: CpuId, alarm: Alarm) -> Machine:
         apic = local_apic.accept_local(apic, local_apic.LVT_TIMER)
     else:
         apic = local_apic.accept(apic, IRQ_BASE + ALARM_LINE)
-    return update(machine, cpu, apic=apic)
+    return update(machine, cpu, apic=apic, deferred=0)
 
 
 def fire_timers(machine: Machine) -> Machine:
@@ -245,11 +245,12 @@ def fire_timers(machine: Machine) -> Machine:
     if devices is not None and get_next_expiry(devices) is not None:
         devices = advance_devices(devices, get_ticks(machine))
         if devices is not machine.devices:
-            machine = machine.replace(devices=devices)
+            machine = hand_over(machine.replace(devices=devices), BOOT)
     for cpu, vcpu in enumerate(machine.vcpus):
         if vcpu.apic is not None and vcpu.apic.expiry is not None:
             apic = local_apic.advance(vcpu.apic, machine.real)
-            machine = update(machine, cpu, apic=apic)
+            if apic is not vcpu.apic:
+                machine = update(machine, cpu, apic=apic, deferred=0)
     return machine
 
 
