@@ -52,6 +52,10 @@ def get_word(machine: Machine, address: int) -> int:
     data = machine.data
     if 0 <= index < len(data):
         return data[index]
+    depth = (_KERNEL_STACK - address) // WORD
+    stack = machine.vcpus[0].stack
+    if 0 < depth <= len(stack):
+        return stack[depth - 1]
     place = _find_stack(machine, address)
     if place is not None:
         cpu, field, depth = place
