@@ -1,4 +1,4 @@
-"""Spin as a rival and an oracle: build and run ``idle_loop.pml``.
+"""Spin as a rival and an oracle: build and run the models beside this file.
 
 The steps are those of Spin's manual: ``spin -a`` writes a verifier in C,
 ``cc`` compiles it, ``pan`` searches. Times are kept apart, for the first two
@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-MODEL = Path(__file__).with_name("idle_loop.pml")
+IDLE_LOOP = Path(__file__).with_name("idle_loop.pml")
+SHOOTDOWN = Path(__file__).with_name("shootdown.pml")
 SLEEPS_WITH_WORK = "halted && work > 0 && !pending"
 PROGRAMS = (("spin", "spin"), ("cc", "gcc"))
 """What is started, and the package that has it."""
@@ -72,12 +73,27 @@ def ask(
     With ``every_state`` the search goes on after a hit, so that the counts
     are those of the whole graph.
     """
-    defines = [f"INTERRUPTS {variant.interrupts}", f"QUESTION {question}"]
+    defines = [f"INTERRUPTS {variant.interrupts}"]
     defines += ["SHADOW"] if variant.shadow else []
     defines += ["SAFE_HALT"] if variant.safe_halt else []
-    # Spin hands -D to a shell unquoted, so a question has to be in the text.
-    text = "".join(f"#define {define}\n" for define in defines)
-    text += MODEL.read_text(encoding="ascii")
+    return ask_model(
+        directory, IDLE_LOOP, defines, question, every_state=every_state
+    )
+
+
+def ask_model(
+    directory: Path,
+    model: Path,
+    defines: Sequence[str],
+    question: str,
+    *,
+    every_state: bool = False,
+) -> Verdict:
+    """Ask a model with these definitions whether a state can be reached."""
+    # Spin hands -D to a shell unquoted, so all of it has to be in the text.
+    lines = [*defines, f"QUESTION {question}"]
+    text = "".join(f"#define {define}\n" for define in lines)
+    text += model.read_text(encoding="ascii")
     (directory / "model.pml").write_text(text, encoding="ascii")
     generate = _time(["spin", "-a", "model.pml"], directory)[1]
     compiler = ["cc", "-O2", "-DSAFETY", "-DNOCLAIM", "-w"]
