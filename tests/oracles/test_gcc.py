@@ -117,8 +117,11 @@ def _run_simulator(
     name, base = ("user", USER_BASE) if user else ("kernel", KERNEL_BASE)
     source = {name: (BEGIN + text, base)}
     listing = parse_listings(source, words={}, calls=())[name]
-    listings = {"kernel": "nop", name: BEGIN + text}
-    machine = build(**listings, start=Start(user=user))
+    machine = build(
+        "nop" if user else BEGIN + text,
+        handlers={"user": BEGIN + text} if user else {},
+        start=Start(user=user),
+    )
     for _ in range(MAXIMUM_STEPS):
         if get_vcpu(machine).eip == base + SLOT:
             break

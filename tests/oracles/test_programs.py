@@ -87,8 +87,10 @@ def _run_simulator(program: Program) -> End:
         "nop" if user else program.text,
         data=program.words,
         start=Start(registers=tuple(program.registers.items()), user=user),
-        handlers={"de": "in_de: jmp in_de"},
-        **({"user": program.text} if user else {}),
+        handlers={
+            "de": "in_de: jmp in_de",
+            **({"user": program.text} if user else {}),
+        },
     )
     places = {
         code.statement.at: address
