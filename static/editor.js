@@ -18,9 +18,8 @@
   let wrong = [];
   let words = null;
 
-  const make = (name, content, more = {}) =>
-    Object.assign(document.createElement(name), { textContent: content }, more);
-
+  const make = (name, textContent, more = {}) =>
+    Object.assign(document.createElement(name), { textContent }, more);
   // Where things are: all lines are equally high, all letters equally wide.
   const style = getComputedStyle(text);
   const height = parseFloat(style.lineHeight);
@@ -56,8 +55,7 @@
       return item;
     }));
     notes.hidden = !wrong.length;
-    text.toggleAttribute("aria-invalid", Boolean(wrong.length));
-    if (wrong.length) text.setAttribute("aria-invalid", "true");
+    text.setAttribute("aria-invalid", String(wrong.length > 0));
     const first = wrong[0];
     status.classList.toggle("wrong", wrong.length > 0);
     status.textContent = !first ? "Nothing is wrong with it."
@@ -102,7 +100,7 @@
       const answer = await fetch(form.dataset.check, {
         method: "POST", body: typed, signal: asking.signal,
       });
-      if (!answer.ok) throw new Error(answer.statusText);
+      if (!answer.ok) throw new Error(String(answer.status));
       const found = await answer.json();
       wrong = found.errors;
       showNotes();
@@ -110,7 +108,7 @@
     } catch (error) {
       if (error.name === "AbortError") return;
       status.textContent = "It could not be checked just now.";
-      checkSoon(AGAIN);
+      if (error.message === "503") checkSoon(AGAIN);
     }
   }
 
@@ -160,7 +158,7 @@
     }
     if (/policies\s*=\s*\{[^}]*$/.test(line)) return words.policies;
     if (!starts) return [];
-    return { code: words.listings, events: words.events,
+    return { "": words.keys, code: words.listings, events: words.events,
       policies: words.policies, platforms: words.platforms }[section] ?? [];
   }
 
@@ -289,6 +287,7 @@
     form.requestSubmit(form.querySelector("[data-save]"));
   });
 
+  form.querySelector("[data-scriptless]").hidden = true;
   frame.classList.add("scripted");
   lines.hidden = false;
   text.setAttribute("aria-autocomplete", "list");

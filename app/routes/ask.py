@@ -105,11 +105,6 @@ class NewQuestionPage(Page):
     name_error: str | None = None
     can_save: bool
 
-    @property
-    def chosen(self) -> int:
-        """Return how many policies are set."""
-        return sum(bool(each.chosen) for each in self.policies)
-
 
 class QuestionForm(BaseModel):
     """A scenario as somebody typed it."""

@@ -18,7 +18,6 @@ from app.pages import (
     render,
     render_template,
 )
-from app.routes.errors import find_status
 from app.routes.runs import ExplorerDep
 from app.services import drafts, runs
 from app.services.explorer import Explorer
@@ -32,15 +31,14 @@ PATIENCE = 0.8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressPage(Page):
-    """A run on its way; `here` is the page's own address."""
+    """A run on its way; `address` is the page's own address."""
 
     template: ClassVar[str] = "whatif/progress.html"
-    title: str = "The question is being explored"
     progress: RunProgress
     reason: str | None
     platform: str
     edit: str
-    here: str
+    address: str
 
 
 def get_client(request: Request) -> str:
@@ -82,18 +80,18 @@ def show_progress(
     with database.read() as session:
         shell = get_shell(session, find_cookie_holder(request, session))
     page = ProgressPage(
+        title="The question has no answer"
+        if error
+        else "The question is being explored",
         progress=progress,
         reason=describe(error) if error else None,
         platform=platform or "",
         edit=f"{edit}?q={packed}" if packed else edit,
-        here=request.url_for("show_progress", id=id).path + query,
+        address=request.url_for("show_progress", id=id).path + query,
     )
-    status = HTTPStatus.OK if error is None else find_status(error)
     if is_fragment(request):
-        return render_template(
-            request, shell, "whatif/_progress.html", page, status=status
-        )
-    return render(request, shell, page, status=status)
+        return render_template(request, shell, "whatif/_progress.html", page)
+    return render(request, shell, page)
 
 
 def describe(error: Exception) -> str:

@@ -17,6 +17,7 @@ from app.sim import (
     Progress,
     Report,
     ScenarioError,
+    check_scenario,
     compute_report_id,
     explore,
     parse_scenario,
@@ -96,12 +97,10 @@ def check(text: str) -> tuple[Fault, ...]:
     """Return what is wrong with a text; nothing if it is a scenario."""
     try:
         with limit_time(CHECK_SECONDS):
-            parse_scenario(text, slug=POSTED)
-    except ScenarioError as error:
-        return build_refusal(error).faults
+            errors = check_scenario(text)
     except OutOfTimeError:
         return (Fault("/scenario_text", "this takes too long to be read"),)
-    return ()
+    return tuple(build_fault(error) for error in errors)
 
 
 class _Teller:
@@ -167,13 +166,15 @@ class RefusedScenarioError(InvalidError):
 
 def build_refusal(error: ScenarioError) -> RefusedScenarioError:
     """Say of a refused scenario what is wrong, where, and what would do."""
-    return RefusedScenarioError(
-        str(error),
-        Fault(
-            "/scenario_text",
-            error.message,
-            line=error.line,
-            column=error.column,
-            expected=error.expected,
-        ),
+    return RefusedScenarioError(str(error), build_fault(error))
+
+
+def build_fault(error: ScenarioError) -> Fault:
+    """Say where a text is no scenario, and what would do there."""
+    return Fault(
+        "/scenario_text",
+        error.message,
+        line=error.line,
+        column=error.column,
+        expected=error.expected,
     )

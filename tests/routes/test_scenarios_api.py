@@ -16,7 +16,8 @@ def test_all_questions_are_listed_with_their_answers(
         path.stem for path in SCENARIOS.glob("*.toml")
     )
     for item in items:
-        assert item["objection"] == item["slug"]
+        assert item["objection"] or item["slug"].startswith("gap-")
+        assert item["author"] is None
         assert item["about"]
         assert len(item["run"]) == 64
         platforms = {answer["platform"] for answer in item["answers"]}
@@ -32,7 +33,8 @@ def test_the_list_goes_on_by_its_link(client: TestClient) -> None:
         response = client.get(url)
         seen += [item["slug"] for item in response.json()["items"]]
         url = response.links.get("next", {}).get("url")
-    assert len(seen) == len(set(seen)) == 12
+    assert len(seen) == len(set(seen))
+    assert len(seen) == len(list(SCENARIOS.glob("*.toml")))
 
 
 def test_a_question_has_its_text_and_what_is_expected(

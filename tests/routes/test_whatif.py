@@ -12,9 +12,11 @@ from app.config import Settings
 from app.db import Database
 from app.main import create_app
 from app.services import scenarios
+from app.services.corpus import BUNDLED
 from app.services.explorer import Explorer, start_inline
 
 SLUG = "kleen-sti-shadow"
+SCENARIOS = len(list((BUNDLED / "scenarios").glob("*.toml")))
 OUTCOME = "sleeps-with-work"
 STEP = f"platform=software&outcome={OUTCOME}&way=witness"
 
@@ -54,7 +56,7 @@ def test_the_matrix_is_read_in_two_queries(database: Database) -> None:
     with database.read() as session:
         connection = session.connection()
         event.listen(connection, "before_cursor_execute", note)
-        assert len(scenarios.list_questions(session)) == 12
+        assert len(scenarios.list_questions(session)) == SCENARIOS
         event.remove(connection, "before_cursor_execute", note)
     assert len(asked) == 2
 
@@ -82,7 +84,8 @@ def test_a_review_without_questions_says_what_to_do(
 def test_a_question_is_answered_in_a_sentence(client: TestClient) -> None:
     text = read_text(client.get(f"/whatif/{SLUG}").text)
     assert "On a software hypervisor it can happen that" in text
-    assert "On native hardware and on a hypervisor with" in text
+    assert "On native hardware" in text
+    assert "never happens" in text
 
 
 def test_each_step_has_an_address_and_marks_its_line(

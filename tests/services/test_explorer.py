@@ -183,9 +183,7 @@ def test_a_text_that_is_never_read_is_refused(
     monkeypatch: pytest.MonkeyPatch, inline: Explorer
 ) -> None:
     monkeypatch.setattr(asking, "CHECK_SECONDS", 0.05)
-    monkeypatch.setattr(
-        asking, "parse_scenario", lambda *_, **__: time.sleep(5)
-    )
+    monkeypatch.setattr(asking, "check_scenario", lambda _: time.sleep(5))
     (fault,) = inline.check("")
     assert "takes too long" in fault.message
 

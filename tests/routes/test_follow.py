@@ -1,0 +1,155 @@
+"""Following a run: joined, cancelled, failed, and stored unattended."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.db import Database
+from app.errors import InvalidError
+from app.routes import follow
+from app.services import runs
+from app.services.asking import Question
+from app.services.explorer import Explorer
+from tests.routes.test_whatif import read_text
+
+LOOP = """\
+question = "How far does it count?"
+[code]
+kernel = '''
+again:  inc dword ptr [count]
+        jmp again
+'''
+[data]
+count = 0
+[outcomes]
+wraps = { is = "count == 0xffffffff" }
+"""
+MANY = "".join(
+    f'[variants.v{number}]\nplatform = "native"\n' for number in range(14)
+)
+
+
+@pytest.fixture
+def client(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """Return a client of an application that waits for nothing."""
+    monkeypatch.setattr(follow, "PATIENCE", 0.05)
+    return client
+
+
+@pytest.fixture
+def explorer(client: TestClient) -> Iterator[Explorer]:
+    explorer: Explorer = client.app.state.explorer  # type: ignore[attr-defined]
+    yield explorer
+    explorer.close()
+
+
+def begin(client: TestClient, text: str) -> str:
+    """Ask a question that takes long; return where it can be followed."""
+    response = client.post("/runs/", data={"scenario_text": text})
+    assert response.url.path.endswith("/progress")
+    return response.url.path
+
+
+def test_a_long_run_is_followed_and_cancelled(
+    client: TestClient, explorer: Explorer
+) -> None:
+    url = begin(client, LOOP + MANY)
+    assert begin(client, LOOP + MANY) == url
+    job = explorer.find(url.split("/")[2])
+    assert job is not None
+    end = time.monotonic() + 60
+    while job.progress is None or not job.progress.states:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    page = client.get(url)
+    assert "It is being explored" in read_text(page.text)
+    assert "native" in page.text
+    assert "/whatif/new?q=1" in page.text
+    part = client.get(url, headers={"HX-Request-Type": "partial"})
+    assert "<html" not in part.text
+    assert 'hx-trigger="load' in part.text
+    response = client.post(url.replace("progress", "cancel"))
+    job_error = "the run was cancelled"
+    with pytest.raises(Exception, match=job_error):
+        job.wait(30)
+    page = client.get(url)
+    assert response.url.path == url
+    assert job_error in read_text(page.text)
+    assert "hx-trigger" not in page.text
+
+
+def test_a_run_is_stored_though_nobody_waits(
+    client: TestClient, explorer: Explorer, database: Database
+) -> None:
+    url = begin(client, LOOP)
+    run_id = url.split("/")[2]
+    job = explorer.find(run_id)
+    if job is not None:
+        assert job.wait(60)
+    with database.read() as session:
+        assert runs.find_run(session, run_id)
+    page = client.get(f"{url}?platform=software")
+    assert page.url.path == f"/runs/{run_id}"
+    assert page.url.query == b"platform=software"
+    part = client.get(url, headers={"HX-Request-Type": "partial"})
+    assert part.headers["HX-Redirect"] == f"/runs/{run_id}"
+    assert client.post(f"/runs/{run_id}/cancel").url == f"{page.url}".replace(
+        "?platform=software", ""
+    )
+
+
+def test_a_run_that_was_not_asked_is_not_found(client: TestClient) -> None:
+    assert client.get(f"/runs/{'0' * 64}/progress").status_code == 404
+    assert client.post(f"/runs/{'0' * 64}/cancel").status_code == 404
+
+
+def test_a_run_that_fails_says_why(
+    client: TestClient, explorer: Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise LookupError("secret")
+
+    monkeypatch.setattr(runs, "store_report", fail)
+    url = begin(client, LOOP)
+    job = explorer.find(url.split("/")[2])
+    assert job is not None
+    with pytest.raises(LookupError):
+        job.wait(60)
+    text = read_text(client.get(url).text)
+    assert "the program failed" in text
+    assert "secret" not in text
+
+
+def test_a_refusal_is_told_as_it_is() -> None:
+    assert follow.describe(InvalidError("too large")) == "too large"
+
+
+def test_others_are_answered_while_long_questions_are_explored(
+    client: TestClient, explorer: Explorer
+) -> None:
+    """All workers are taken: pages and checks do not wait for them."""
+    for number in range(4):
+        begin(client, LOOP + MANY + "#" * number)
+    begun = time.monotonic()
+    assert client.get("/calls/").status_code == 200
+    found = client.post("/whatif/check", data={"scenario_text": LOOP}).json()
+    assert found["errors"] == []
+    assert time.monotonic() - begun < 5
+    again = client.post("/api/runs", json={"scenario": "kleen-watchdog-nmi"})
+    assert again.status_code == 200
+    assert explorer.bound(Question("posted", LOOP)).limits.seconds == 10
+
+
+def test_a_client_that_asks_too_much_is_told_to_wait(
+    client: TestClient, explorer: Explorer
+) -> None:
+    for number in range(6):
+        begin(client, LOOP + MANY + "#" * number)
+    response = client.post(
+        "/runs/", data={"scenario_text": LOOP + MANY + "\n"}
+    )
+    assert response.status_code == 429
+    assert int(response.headers["Retry-After"]) > 0
+    assert explorer.seconds == 10
