@@ -2,8 +2,9 @@
 
 import pytest
 
+from app.sim.deferral import DEFER_CPU, DEFER_MMU
 from app.sim.errors import GuestFault, Unspecified
-from app.sim.machine import Machine
+from app.sim.machine import Machine, update
 from app.sim.start import Start
 from tests.sim.guest import build, get_vcpu, make_call
 
@@ -93,3 +94,147 @@ def test_rdmsr_of_a_missing_register(reading: str, value: int) -> None:
     machine = _software(unimplemented_msr=reading)
     made = make_call(machine, "VMI_RDMSR", ecx=MISSING)
     assert made.results == {"value": value}
+
+
+def test_wrmsr_split() -> None:
+    """The same registers as VMI_WRMSR, as two words."""
+    made = make_call(_software(), "VMI_WRMSR_SPLIT", eax=7, edx=1, ecx=KNOWN)
+    assert dict(get_vcpu(made.after).msrs)[KNOWN] == 0x1_0000_0007
+    with pytest.raises(Unspecified):
+        make_call(_software(), "VMI_WRMSR_SPLIT", eax=7, edx=1, ecx=MISSING)
+
+
+# -------------------------------------------------------- control registers
+
+CR0 = 0x8005_003B
+TASK_SWITCHED = 0x8
+WRITE_PROTECT = 0x1_0000
+PAGE_EXTENSIONS = 0x10
+
+
+def test_set_cr0_clts_get_cr0() -> None:
+    """One register: mail 4416078C.4030705@vmware.com."""
+    made = make_call(_software(), "VMI_SetCR0", eax=CR0 | TASK_SWITCHED)
+    made = make_call(made.after, "VMI_GetCR0")
+    assert made.results == {"value": CR0 | TASK_SWITCHED}
+    made = make_call(made.after, "VMI_CLTS")
+    made = make_call(made.after, "VMI_GetCR0")
+    assert made.results == {"value": CR0 & ~TASK_SWITCHED}
+
+
+def test_set_cr0__refused__feature_off() -> None:
+    """What an attempt to switch a feature off does is not said."""
+    value = CR0 & ~WRITE_PROTECT
+    with pytest.raises(Unspecified) as caught:
+        make_call(_software(), "VMI_SetCR0", eax=value)
+    assert caught.value.policy == "feature_off"
+    with pytest.raises(GuestFault):
+        make_call(_software(feature_off="fault"), "VMI_SetCR0", eax=value)
+    for reading, expected in (("kept", CR0), ("cleared", value)):
+        machine = _software(feature_off=reading)
+        after = make_call(machine, "VMI_SetCR0", eax=value).after
+        assert get_vcpu(after).cr0 == expected
+
+
+def test_set_cr0__refused__contradiction() -> None:
+    """NW without CD is #GP, as by the instruction."""
+    with pytest.raises(GuestFault):
+        make_call(_software(), "VMI_SetCR0", eax=CR0 | 0x2000_0000)
+
+
+def test_set_cr2_cr3_cr4_and_back() -> None:
+    """Each is the guest's own register."""
+    machine = _software()
+    for name, value in (("CR2", 0x1234), ("CR3", 0x1000), ("CR4", 0x4)):
+        machine = make_call(machine, f"VMI_Set{name}", eax=value).after
+    for name, value in (("CR2", 0x1234), ("CR3", 0x1000), ("CR4", 0x4)):
+        made = make_call(machine, f"VMI_Get{name}")
+        assert made.results == {"value": value}
+
+
+def test_set_cr4__refused() -> None:
+    """A reserved bit is #GP; a feature of the MMU stays or is a gap."""
+    with pytest.raises(GuestFault):
+        make_call(_software(), "VMI_SetCR4", eax=0x8000_0000)
+    on = make_call(_software(), "VMI_SetCR4", eax=PAGE_EXTENSIONS).after
+    with pytest.raises(Unspecified):
+        make_call(on, "VMI_SetCR4", eax=0)
+
+
+def test_control_registers_may_wait() -> None:
+    """The class CPU covers them, but not what concerns the FPU."""
+    machine = update(_software(), 0, deferral=DEFER_CPU)
+    waiting = make_call(machine, "VMI_SetCR4", eax=0x4).after
+    assert get_vcpu(waiting).cr4 == 0
+    assert make_call(waiting, "VMI_GetCR4").results == {"value": 0x4}
+    value = CR0 & ~TASK_SWITCHED
+    vcpu = get_vcpu(make_call(waiting, "VMI_SetCR0", eax=value).after)
+    assert (vcpu.cr0, vcpu.cr4) == (value, 0x4)
+
+
+@pytest.mark.parametrize(
+    ("classes", "reading", "waits"),
+    [
+        (DEFER_CPU, "cpu", True),
+        (DEFER_CPU, "mmu", False),
+        (DEFER_MMU, "cpu", False),
+        (DEFER_MMU, "mmu", True),
+        (DEFER_CPU | DEFER_MMU, "", True),
+        (0, "", False),
+    ],
+)
+def test_the_queue_of_cr3(classes: int, reading: str, *, waits: bool) -> None:
+    """Its class is said to be MMU, while CPU is the one that covers it."""
+    host = {"cr3_queue": reading} if reading else {}
+    machine = update(_software(**host), 0, deferral=classes)
+    after = make_call(machine, "VMI_SetCR3", eax=0x1000).after
+    assert bool(get_vcpu(after).queue) is waits
+    assert make_call(after, "VMI_GetCR3").results == {"value": 0x1000}
+
+
+def test_set_cr3__refused__queue() -> None:
+    """With just one of the two classes the RFC has to say which."""
+    machine = update(_software(), 0, deferral=DEFER_CPU)
+    with pytest.raises(Unspecified) as caught:
+        make_call(machine, "VMI_SetCR3", eax=0x1000)
+    assert caught.value.policy == "cr3_queue"
+
+
+# ---------------------------------------------------------- debug registers
+
+
+def test_set_dr_and_get_dr() -> None:
+    """The number is in EAX, the value in EDX."""
+    machine = make_call(_software(), "VMI_SetDR", eax=1, edx=0x1234).after
+    assert make_call(machine, "VMI_GetDR", eax=1).results == {"value": 0x1234}
+    assert make_call(machine, "VMI_GetDR", eax=5).results == {"value": 0x400}
+
+
+def test_get_dr_of_what_is_missing_is_zero() -> None:
+    """Where debug registers are unsupported, and beyond DR7."""
+    machine = _software(debug_registers="unsupported")
+    assert make_call(machine, "VMI_GetDR", eax=6).results == {"value": 0}
+    assert make_call(_software(), "VMI_GetDR", eax=8).results == {"value": 0}
+
+
+def test_set_dr__refused__missing() -> None:
+    """Of writes nothing is said."""
+    host = {"debug_registers": "unsupported"}
+    with pytest.raises(Unspecified) as caught:
+        make_call(_software(**host), "VMI_SetDR", eax=0, edx=1)
+    assert caught.value.policy == "missing_dr"
+    machine = _software(**host, missing_dr="dropped")
+    after = make_call(machine, "VMI_SetDR", eax=0, edx=1).after
+    assert get_vcpu(after).dr == ()
+    machine = _software(**host, missing_dr="fault")
+    with pytest.raises(GuestFault):
+        make_call(machine, "VMI_SetDR", eax=0, edx=1)
+
+
+def test_set_dr__refused__alias() -> None:
+    """DR4 is #UD under CR4.DE."""
+    machine = update(_software(), 0, cr4=0x8)
+    for call in ("VMI_SetDR", "VMI_GetDR"):
+        with pytest.raises(GuestFault) as caught:
+            make_call(machine, call, eax=4)
+        assert caught.value.vector == 6

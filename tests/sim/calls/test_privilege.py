@@ -2,11 +2,17 @@
 
 import pytest
 
-from app.sim.errors import NotModelled, Unspecified
+from app.sim.entry import enter
+from app.sim.errors import GuestFault, NotModelled, Unspecified
 from app.sim.machine import IF, IOPL, VM, Machine, update
+from app.sim.memory import load_system, store_system
+from app.sim.selectors import load_segment, tell_entry
 from app.sim.start import Start
-from tests.sim.guest import build, get_vcpu, make_call
+from tests.sim.guest import build, get_vcpu, make_call, step
 
+GDT = 0xC080_0000
+TSS = 0xC080_3000
+STACK = 0xC04F_FF00
 THERE = 0xC010_0000
 KERNEL_FRAME = {"st0": THERE, "st1": 0x61, "st2": 0x202}
 USER_FRAME = {
@@ -104,3 +110,71 @@ def test_sysexit_delivers_from_user_code() -> None:
     assert vcpu.eip == made.after.board.gates[0x20].address
     assert vcpu.stack[-1] == 0x0804_8000
     assert vcpu.stack[2] & IF
+
+
+def test_update_kernel_stack__refused__store() -> None:
+    """Whether the call stores ESP0 itself is not said."""
+    with pytest.raises(Unspecified) as caught:
+        make_call(_software(), "VMI_UpdateKernelStack", eax=TSS, edx=STACK)
+    assert caught.value.policy == "esp0_store"
+
+
+@pytest.mark.parametrize(
+    ("reading", "stored"), [("stored", STACK), ("told", 0xC050_0000)]
+)
+def test_update_kernel_stack(reading: str, stored: int) -> None:
+    """The next entry from user space uses the new stack in both readings."""
+    machine = _software(esp0_store=reading)
+    made = make_call(machine, "VMI_UpdateKernelStack", eax=TSS, edx=STACK)
+    assert load_system(made.after, 0, TSS + 4)[1] == stored
+    user = make_call(made.after, "VMI_IRET", **USER_FRAME).after
+    assert get_vcpu(enter(user, 0, 0x20)).esp == STACK - 20
+
+
+def test_update_kernel_stack_left_native() -> None:
+    """The store into the TSS is all, and the processor reads it."""
+    machine = build("call VMI_UpdateKernelStack", user="nop", irq0="nop")
+    machine = step(update(machine, 0, eax=TSS, edx=STACK))
+    user = update(machine, 0, cpl=3, cs=0x73, ss=0x7B, esp=0xBFFF_0000)
+    assert get_vcpu(enter(user, 0, 0x20)).esp == STACK - 20
+
+
+def test_iret_with_selectors_of_its_own() -> None:
+    """A frame may name other segments, which are checked and loaded."""
+    machine = _software()
+    machine = store_system(machine, 0, GDT + 0x30, 4, 0xFFFF)
+    machine = store_system(machine, 0, GDT + 0x34, 4, 0x00CF_F300)
+    machine = tell_entry(machine, 0, GDT + 0x30)
+    frame = USER_FRAME | {"st4": 0x33}
+    vcpu = get_vcpu(make_call(machine, "VMI_IRET", **frame).after)
+    assert (vcpu.ss, vcpu.cpl) == (0x33, 3)
+    assert vcpu.segments[2].limit == 0xFBFF_FFFF
+
+
+def test_iret_nulls_what_user_code_may_not_have() -> None:
+    """SDM vol. 2A, IRET: the hypervisor returns by the instruction."""
+    machine = load_segment(_software(), 0, "fs", 0x69)
+    made = make_call(machine, "VMI_IRET", **USER_FRAME)
+    vcpu = get_vcpu(made.after)
+    assert (vcpu.fs, vcpu.ds) == (0, 0x7B)
+
+
+def test_iret__refused__selectors() -> None:
+    """Handling of IRETs that fault is not finished: RFC 3, item 10."""
+    frame = USER_FRAME | {"st1": 0x103}
+    with pytest.raises(Unspecified) as caught:
+        make_call(_software(), "VMI_IRET", **frame)
+    assert caught.value.policy == "faulting_iret"
+    with pytest.raises(GuestFault) as fault:
+        make_call(_software(faulting_iret="at-call"), "VMI_IRET", **frame)
+    assert fault.value.error_code == 0x100
+    after = make_call(_software(faulting_iret="ends"), "VMI_IRET", **frame)
+    assert after.after.stopped
+
+
+def test_iret_to_a_kernel_in_ring_3() -> None:
+    """The selector tells it from user code."""
+    machine = _software(kernel_cpl="3")
+    frame = KERNEL_FRAME | {"st1": 0x63}
+    vcpu = get_vcpu(make_call(machine, "VMI_IRET", **frame).after)
+    assert (vcpu.cs, vcpu.eip, vcpu.cpl) == (0x63, THERE, 3)
