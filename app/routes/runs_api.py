@@ -1,18 +1,19 @@
 """Runs for programs: ask a question without a sign-in, read a report."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from fastapi import APIRouter, Body, Path, Request
+from fastapi import APIRouter, Body, Header, Path, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.db import DatabaseDep, SessionDep
 from app.forms import Line, Slug
 from app.models import Answer
-from app.routes.follow import get_client
+from app.routes.follow import describe, get_client
 from app.routes.runs import ExplorerDep, ScenarioText
 from app.services import runs, scenarios
 from app.services.asking import Question
+from app.services.runs import RunProgress
 from app.sim import Limits
 
 api = APIRouter(prefix="/api", tags=["runs"])
@@ -135,6 +136,18 @@ class ReportOut(BaseModel):
     platforms: list[PlatformOut]
 
 
+class ProgressOut(BaseModel):
+    """How far a run is."""
+
+    id: str
+    state: Literal["waiting", "exploring", "done", "failed"]
+    platform: str | None = Field(description="Where it searches just now.")
+    variant: str | None
+    states: int = Field(description="Found so far, in all searches.")
+    seconds: float
+    detail: str | None = Field(description="Why it came to no answer.")
+
+
 Asked = Annotated[
     RunIn,
     Body(
@@ -163,6 +176,11 @@ Asked = Annotated[
             "model": ReportOut,
             "description": "This very question has been asked before.",
         },
+        202: {
+            "model": ProgressOut,
+            "description": "It is on its way; `Location` tells how far.",
+        },
+        429: {"description": "Too many questions of yours are on their way."},
         503: {"description": "All workers are taken; see `Retry-After`."},
     },
 )
@@ -171,11 +189,15 @@ def create_report(
     database: DatabaseDep,
     explorer: ExplorerDep,
     asked: Asked,
+    prefer: Annotated[
+        str | None,
+        Header(description="`respond-async`: do not wait for the report."),
+    ] = None,
 ) -> JSONResponse:
     """Explore a scenario and return the report; no sign-in is needed.
 
     A scenario that is refused gets 422; `errors` names line, column and what
-    was expected.
+    was expected. Who prefers not to wait gets 202 and an address to follow.
     """
     with database.read() as session:
         if asked.scenario is not None:
@@ -184,23 +206,70 @@ def create_report(
         else:
             text = asked.scenario_text or ""
             slug = runs.find_slug(session, text)
-    run = runs.run_question(
-        database,
-        explorer,
-        Question(
-            slug,
-            text,
-            None if asked.platforms is None else tuple(asked.platforms),
-            asked.policies,
-            Limits(**asked.limits.model_dump()),
-        ),
-        get_client(request),
+    question = Question(
+        slug,
+        text,
+        None if asked.platforms is None else tuple(asked.platforms),
+        asked.policies,
+        Limits(**asked.limits.model_dump()),
     )
+    client = get_client(request)
+    if prefer is not None and "respond-async" in prefer.lower():
+        begun = runs.begin_run(database, explorer, question, client)
+        url = request.url_for("read_progress", id=begun.id).path
+        progress = runs.read_progress(database, explorer, begun.id)
+        return JSONResponse(
+            _describe(progress).model_dump(),
+            status_code=202,
+            headers={"Location": url, "Preference-Applied": "respond-async"},
+        )
+    run = runs.run_question(database, explorer, question, client)
     return JSONResponse(
         dict(run.report),
         status_code=201 if run.created else 200,
         headers={"Location": request.url_for("read_report", id=run.id).path},
     )
+
+
+@api.get("/runs/{id}/progress", summary="How far a run is")
+def read_progress(
+    database: DatabaseDep,
+    explorer: ExplorerDep,
+    id: Annotated[  # noqa: A002 - the word in the address
+        str, Path(description="As POST /api/runs gives it.")
+    ],
+) -> ProgressOut:
+    """Return the progress of a run that was asked for."""
+    return _describe(runs.read_progress(database, explorer, id))
+
+
+def _describe(found: RunProgress) -> ProgressOut:
+    return ProgressOut(
+        id=found.id,
+        state=found.state,
+        platform=found.platform,
+        variant=found.variant,
+        states=found.states,
+        seconds=found.seconds,
+        detail=describe(found.error) if found.error else None,
+    )
+
+
+@api.delete(
+    "/runs/{id}/progress",
+    summary="Cancel a run",
+    status_code=204,
+    responses={403: {"description": "Somebody else waits for this run."}},
+)
+def cancel_report(
+    request: Request,
+    explorer: ExplorerDep,
+    id: Annotated[  # noqa: A002 - the word in the address
+        str, Path(description="As POST /api/runs gives it.")
+    ],
+) -> None:
+    """Give a run up; it goes on if others wait for it."""
+    explorer.stop(id, get_client(request))
 
 
 @api.get("/runs/{id}", summary="A report", response_model=ReportOut)

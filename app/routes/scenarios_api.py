@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.db import SessionDep
+from app.db import DatabaseDep, SessionDep
+from app.errors import InvalidError
+from app.forms import Line
+from app.identity import Bearer, get_visitor, require_reviewer
 from app.models import Answer
 from app.routes.paging import PagingDep, take_page
-from app.services import scenarios
+from app.routes.runs import ExplorerDep, ScenarioText
+from app.services import saving, scenarios
 from app.services.scenarios import QuestionRecord
 
 api = APIRouter(prefix="/api", tags=["scenarios"])
@@ -66,6 +70,58 @@ class ScenarioList(BaseModel):
     """Questions in the order of the list."""
 
     items: list[ScenarioOut]
+
+
+class ScenarioIn(BaseModel):
+    """A question to be saved on the list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Line = Field(
+        description="Lower-case letters, digits and single hyphens; it is "
+        "put after `asked-`.",
+        examples=["lost-wake-up"],
+    )
+    text: ScenarioText = Field(description="TOML, 64 KiB at most.")
+
+
+@api.post(
+    "/scenarios",
+    summary="Save a question on the list",
+    status_code=201,
+    responses={
+        401: {"description": "A token is needed."},
+        403: {"description": "A reader may not save."},
+        409: {"description": "Somebody else has a question of this name."},
+        503: {"description": "Too many texts are read; see `Retry-After`."},
+    },
+)
+def create_scenario(  # noqa: PLR0913, PLR0917 - what the route depends on
+    request: Request,
+    response: Response,
+    database: DatabaseDep,
+    explorer: ExplorerDep,
+    bearer: Bearer,
+    asked: ScenarioIn,
+) -> ScenarioOut:
+    """Save a question; the name of one's own question replaces it.
+
+    It is explored in the background, so `answers` may be empty at first.
+    """
+    with database.read() as session:
+        visitor = require_reviewer(get_visitor(request, session, bearer))
+    faults = explorer.check(asked.text)
+    if faults:
+        raise InvalidError("the text is no scenario", *faults)
+    slug = saving.save_question(
+        database, explorer, visitor, asked.name, asked.text
+    )
+    with database.read() as session:
+        row = scenarios.read_question(session, slug)
+    response.headers["Location"] = request.url_for(
+        "read_scenario", slug=slug
+    ).path
+    return _describe(request, row)
 
 
 @api.get("/scenarios", summary="The questions that can be run")

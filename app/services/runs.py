@@ -8,7 +8,7 @@ oldest are dropped.
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -71,7 +71,7 @@ class RunProgress(NamedTuple):
     """
 
     id: str
-    state: str
+    state: Literal["waiting", "exploring", "done", "failed"]
     text: str
     platform: str | None
     variant: str | None
@@ -243,10 +243,14 @@ def read_progress(
             text = read_run(session, run_id).text
         return RunProgress(run_id, "done", text, None, None, 0, 0, None, None)
     told = job.progress
-    state = "exploring" if job.is_running else "waiting"
+    state: Literal["waiting", "exploring", "failed"] = "waiting"
+    if job.error is not None:
+        state = "failed"
+    elif job.is_running:
+        state = "exploring"
     return RunProgress(
         id=run_id,
-        state="failed" if job.error is not None else state,
+        state=state,
         text=job.question.text,
         platform=told.platform if told else None,
         variant=told.variant if told else None,

@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.db import Database
-from app.errors import InvalidError
+from app.errors import ConflictError, InvalidError
 from app.routes import follow
 from app.services import runs
 from app.services.asking import Question
@@ -153,3 +153,34 @@ def test_a_client_that_asks_too_much_is_told_to_wait(
     assert response.status_code == 429
     assert int(response.headers["Retry-After"]) > 0
     assert explorer.seconds == 10
+
+
+def test_a_program_follows_and_cancels_without_waiting(
+    client: TestClient, explorer: Explorer
+) -> None:
+    response = client.post(
+        "/api/runs",
+        json={"scenario_text": LOOP + MANY},
+        headers={"Prefer": "respond-async"},
+    )
+    assert response.status_code == 202
+    assert response.json()["state"] in {"waiting", "exploring"}
+    url = response.headers["Location"]
+    job = explorer.find(response.json()["id"])
+    assert job is not None
+    assert client.get(url).json()["detail"] is None
+    assert client.delete(url).status_code == 204
+    with pytest.raises(ConflictError):
+        job.wait(30)
+    found = client.get(url).json()
+    assert (found["state"], found["detail"]) == (
+        "failed",
+        "the run was cancelled",
+    )
+    known = client.post(
+        "/api/runs",
+        json={"scenario": "kleen-watchdog-nmi"},
+        headers={"Prefer": "respond-async"},
+    )
+    assert known.json()["state"] == "done"
+    assert client.get("/api/runs/none/progress").status_code == 404

@@ -3,6 +3,10 @@
 from fastapi.testclient import TestClient
 
 from app.config import ROOT
+from app.db import Database
+from app.models import Role
+from app.routes import runs_api
+from tests import factories
 
 SLUG = "kleen-sti-shadow"
 SCENARIOS = ROOT / "app" / "corpus" / "vmi" / "scenarios"
@@ -53,3 +57,32 @@ def test_an_unknown_question_is_not_found(client: TestClient) -> None:
     for name in ("none", "%27", "x" * 500):
         assert client.get(f"/api/scenarios/{name}").status_code == 404
         assert client.get(f"/whatif/{name}").status_code == 404
+
+
+def test_a_program_saves_a_question_with_a_token(
+    client: TestClient, database: Database
+) -> None:
+    with database.write() as session:
+        factories.make_visitor(session)
+        ada = factories.make_token(session)
+        factories.make_visitor(session, "eve", Role.reader)
+        eve = factories.make_token(session, "eve")
+        factories.make_visitor(session, "bob")
+        bob = factories.make_token(session, "bob")
+    asked = {"name": "sleep", "text": runs_api.SCENARIO}
+    saved = client.post("/api/scenarios", json=asked, headers=ada)
+    assert saved.status_code == 201
+    assert saved.headers["Location"] == "/api/scenarios/asked-sleep"
+    assert saved.json()["author"] == "ada"
+    read = client.get("/api/scenarios/asked-sleep").json()
+    assert read["text"] == runs_api.SCENARIO
+    send = client.post
+    url = "/api/scenarios"
+    assert send(url, json=asked).status_code == 401
+    assert send(url, json=asked, headers=eve).status_code == 403
+    assert send(url, json=asked, headers=bob).status_code == 409
+    wrong = {"name": "sleep", "text": "x"}
+    refused = send(url, json=wrong, headers=ada)
+    assert refused.status_code == 422
+    (error, *_) = refused.json()["errors"]
+    assert (error["pointer"], error["line"]) == ("/scenario_text", 1)
