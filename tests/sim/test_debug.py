@@ -22,11 +22,9 @@ DB = "pop eax\niretd"
 SLOT = 16
 
 
-def watched(
-    kernel: str, *, kind: int, at: int, length: int = 0, **handlers: str
-) -> Machine:
+def watched(kernel: str, *, kind: int, at: int, length: int = 0) -> Machine:
     """Build a machine with breakpoint 0 enabled."""
-    machine = build(kernel, data={"work": 0, "next": 0}, db="nop", **handlers)
+    machine = build(kernel, data={"work": 0, "next": 0}, db="nop")
     machine = write_dr(machine, 0, 0, at)
     return write_dr(machine, 0, 7, 2 | kind << 16 | length << 18)
 

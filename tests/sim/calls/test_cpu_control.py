@@ -18,7 +18,7 @@ LOCKED = Start(
 )
 
 
-def _software(start: Start = REAL, **policies: str) -> Machine:
+def _software(start: Start = REAL, /, **policies: str) -> Machine:
     return build(platform="software", start=start, policies=policies)
 
 
