@@ -24,6 +24,7 @@ from tests.oracles.binutils import (
     require_program,
     run,
 )
+from tests.oracles.questions import Question, ask
 from tests.sim.guest import build, get_vcpu, step
 
 pytest.importorskip(
@@ -161,3 +162,19 @@ def test_a_compiled_program_leaves_the_same_memory(
     sizes = _read_sizes(linked)
     for user in (False, True):
         assert _run_simulator(text, sizes, user=user) == expected
+
+
+def test_a_compiled_program_can_be_a_question(tmp_path: Path) -> None:
+    """Its text is a listing as it is, and an outcome reads its data."""
+    text = _compile(tmp_path, ("-O1",))
+    question = Question(code={"kernel": BEGIN + text})
+    outcomes = {
+        "ends": "at done and eax == 1",
+        "counted": "results[1] == 34 and depth == 9",
+        "sorted": "numbers[0] == -9 and numbers[15] == 40000",
+        "listed": "list == 0",
+    }
+    for platform in ("native", "software"):
+        answers = ask(question, outcomes, when="end", platform=platform)
+        assert answers.pop("listed") == "never"
+        assert set(answers.values()) == {"always"}
