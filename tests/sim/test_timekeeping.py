@@ -6,7 +6,7 @@ import pytest
 
 from app.sim.apic import require_apic
 from app.sim.arrivals import arrive
-from app.sim.delivery import get_requested_lines
+from app.sim.delivery import get_due, get_requested_lines
 from app.sim.devices import build_devices, write_port
 from app.sim.devices.local_apic import build_apic, write_register
 from app.sim.errors import NotModelled
@@ -321,3 +321,19 @@ def test_the_other_host_is_read_from_the_start() -> None:
     )
     assert scenario.start.migration == Migration(3, 4, 5)
     assert parse_scenario(text, slug="x").start.migration is None
+
+
+def test_a_hypervisor_that_fires_an_alarm_also_hands_over() -> None:
+    """What was deferred under explicit delivery is delivered with it."""
+    machine = build(
+        platform="software",
+        start=Start(interrupts=True),
+        policies={"interrupt_delivery": "explicit"},
+    )
+    machine = update(machine, 0, deferred=1).replace(irqs=0b100)
+    assert get_due(machine, 0) is None
+    machine = advance(_arm(machine, Alarm(5, 0), None), 5)
+    assert machine.irqs == 0b101
+    due = get_due(machine, 0)
+    assert due is not None
+    assert due.vector == 0x20

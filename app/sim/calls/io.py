@@ -69,6 +69,11 @@ def inl(machine: Machine, cpu: CpuId, port: Edx) -> tuple[Machine, Eax]:
     value : EAX
         What was read.
 
+    Raises
+    ------
+    NotModelled
+        If the port is that of a device and the question has none.
+
     RFC Appendix A / I/O calls
     """
     # OPERATION
@@ -103,6 +108,8 @@ def inb(machine: Machine, cpu: CpuId, port: Edx) -> tuple[Machine, Eax]:
     ------
     Unspecified
         If the rest of EAX is not clear before the call.
+    NotModelled
+        If the port is that of a device and the question has none.
 
     RFC Appendix A / I/O calls
     """
@@ -138,6 +145,8 @@ def inw(machine: Machine, cpu: CpuId, port: Edx) -> tuple[Machine, Eax]:
     ------
     Unspecified
         If the rest of EAX is not clear before the call.
+    NotModelled
+        If the port is that of a device and the question has none.
 
     RFC Appendix A / I/O calls
     """
@@ -164,6 +173,11 @@ def outl(machine: Machine, cpu: CpuId, value: Eax, port: Edx) -> Machine:
     port : EDX
         Number of the port, in the low 16 bits.
 
+    Raises
+    ------
+    NotModelled
+        If the port is that of a device and the question has none.
+
     RFC Appendix A / I/O calls
     """
     # OPERATION
@@ -189,6 +203,11 @@ def outb(machine: Machine, cpu: CpuId, value: Eax, port: Edx) -> Machine:
     port : EDX
         Number of the port, in the low 16 bits.
 
+    Raises
+    ------
+    NotModelled
+        If the port is that of a device and the question has none.
+
     RFC Appendix A / I/O calls
     """
     # OPERATION
@@ -213,6 +232,11 @@ def outw(machine: Machine, cpu: CpuId, value: Eax, port: Edx) -> Machine:
         What is written, in AX.
     port : EDX
         Number of the port, in the low 16 bits.
+
+    Raises
+    ------
+    NotModelled
+        If the port is that of a device and the question has none.
 
     RFC Appendix A / I/O calls
     """

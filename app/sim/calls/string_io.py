@@ -92,7 +92,8 @@ def insl(
     Raises
     ------
     NotModelled
-        If the string is very long.
+        If the string is very long, or if the port is that of a device and
+        the question has none.
     GuestFault
         #PF if the memory is not there.
 
@@ -132,7 +133,8 @@ def insb(
     Raises
     ------
     NotModelled
-        If the string is very long.
+        If the string is very long, or if the port is that of a device and
+        the question has none.
     GuestFault
         #PF if the memory is not there.
 
@@ -172,7 +174,8 @@ def insw(
     Raises
     ------
     NotModelled
-        If the string is very long.
+        If the string is very long, or if the port is that of a device and
+        the question has none.
     GuestFault
         #PF if the memory is not there.
 
@@ -210,7 +213,8 @@ def outsl(
     Raises
     ------
     NotModelled
-        If the string is very long.
+        If the string is very long, or if the port is that of a device and
+        the question has none.
     GuestFault
         #PF if the memory is not there.
 
@@ -248,7 +252,8 @@ def outsb(
     Raises
     ------
     NotModelled
-        If the string is very long.
+        If the string is very long, or if the port is that of a device and
+        the question has none.
     GuestFault
         #PF if the memory is not there.
 
@@ -286,7 +291,8 @@ def outsw(
     Raises
     ------
     NotModelled
-        If the string is very long.
+        If the string is very long, or if the port is that of a device and
+        the question has none.
     GuestFault
         #PF if the memory is not there.
 
