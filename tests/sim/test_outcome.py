@@ -163,7 +163,7 @@ def test_outcomes_hold_on_a_machine(
         ("halted halted", 1, 8, "and, or, a comparison"),
         ("halted\nand  hlated", 2, 6, "'halted'"),
         ("wrok == 1", 1, 1, "'work'"),
-        ("quux", 1, 1, "an observable or data word"),
+        ("xyzzy", 1, 1, "an observable or data word"),
         ("pending irq7", 1, 9, "'irq0'"),
         ("at ilde", 1, 4, "'idle'"),
         ("at", 1, 3, "a label"),
