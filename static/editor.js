@@ -15,12 +15,13 @@
   const PAUSE = 400;
   const AGAIN = 2000;
   const MOST = 12;
+  const LONGEST = 150;
   let wrong = [];
   let words = null;
 
   const make = (name, textContent, more = {}) =>
     Object.assign(document.createElement(name), { textContent }, more);
-  // Where things are: all lines are equally high, all letters equally wide.
+  // All lines are equally high, all letters equally wide.
   const style = getComputedStyle(text);
   const height = parseFloat(style.lineHeight);
   const above = parseFloat(style.paddingTop) + parseFloat(style.borderTopWidth);
@@ -46,12 +47,13 @@
   function showNotes() {
     notes.replaceChildren(...wrong.map((one) => {
       const item = document.createElement("li");
-      const go = make("button", `line ${one.line}`, {
-        type: "button", className: "button-plain",
-      });
+      const plain = { type: "button", className: "button-plain" };
+      const go = make("button", `line ${one.line}`, plain);
       go.addEventListener("click", () => goTo(one));
       item.append(go, " ", make("span", one.message));
-      if (one.expected) item.append(make("i", `expected ${one.expected}`));
+      const hint = one.expected ?? "";
+      const cut = hint.length > LONGEST ? `${hint.slice(0, LONGEST)}…` : hint;
+      if (cut) item.append(make("i", `expected ${cut}`, { title: hint }));
       return item;
     }));
     notes.hidden = !wrong.length;
@@ -197,7 +199,7 @@
   function open(isAsked) {
     const typed = getTyped();
     const found = words && (isAsked || typed.length > 1) ? find(typed) : [];
-    if (!found.length) { close(); return; }
+    if (!found.length) return close();
     list.replaceChildren(...found.map(([name, hint], number) => {
       const option = make("li", "", { id: `editor-word-${number}` });
       option.setAttribute("role", "option");
@@ -267,8 +269,7 @@
   }
 
   text.addEventListener("focus", loadWords, { once: true });
-  text.addEventListener("blur", close);
-  text.addEventListener("click", close);
+  for (const name of ["blur", "click"]) text.addEventListener(name, close);
   text.addEventListener("scroll", () => { follow(); close(); });
   text.addEventListener("input", (event) => {
     isTouched = true;

@@ -6,6 +6,7 @@ replace it; evidence that rested on the text before is stale from then on.
 
 import hashlib
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from sqlalchemy import delete, func, select
@@ -18,6 +19,7 @@ from app.errors import (
     Fault,
     InvalidError,
     NotFoundError,
+    ReviewError,
     WaitError,
 )
 from app.models import (
@@ -37,6 +39,9 @@ from app.sim import Scenario as ParsedScenario
 from app.sim import ScenarioError, parse_scenario
 
 LONGEST_NAME = 60
+PATIENCE = 5.0
+"""Seconds that who saves a question waits for its first answer."""
+
 MOST_SAVED = 200
 """How many questions one reviewer may save."""
 
@@ -78,6 +83,10 @@ def save_question(
     if begun.job is None:
         with database.write() as session:
             runs.adopt_run(session, begun.id, text)
+    else:
+        # most answers are there at once; who waits sees them on the page
+        with suppress(ReviewError):
+            explorer.wait(begun.job, PATIENCE)
     return slug
 
 
