@@ -40,7 +40,9 @@ def read_code(
         elif name != "kernel":
             base = HANDLER_BASE + handlers * HANDLER_SPACE
             handlers += 1
-        sources[name] = (table.read_text(name, MAXIMUM_TEXT), base)
+        text = table.read_text(name, MAXIMUM_TEXT)
+        if text:
+            sources[name] = (text, base)
     words = {
         name: DATA_BASE + _WORD * place
         for place, (name, _) in enumerate(data)

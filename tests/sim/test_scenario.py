@@ -574,6 +574,12 @@ def test_a_right_file_has_no_errors() -> None:
     assert check_scenario(SMALL) == check_scenario(WHOLE) == ()
 
 
+def test_a_listing_that_is_no_text_is_one_error() -> None:
+    text = SMALL.replace('irq0 = "call VMI_IRET"', "irq0.a = 1")
+    (error,) = check_scenario(text)
+    assert (error.line, error.expected) == (8, "a text in quotes")
+
+
 def test_no_more_errors_are_found_than_anyone_reads() -> None:
     text = SMALL.replace("idle: ", "idle:\n" + "movv\n" * 99, 1)
     errors = check_scenario(text)
