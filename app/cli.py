@@ -161,14 +161,37 @@ def explore(
         ),
     ] = None,
     *,
+    product: Annotated[
+        bool,
+        typer.Option(
+            "--product",
+            help="Print on which policies the answers depend.",
+        ),
+    ] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print the whole report.")
     ] = False,
 ) -> None:
     """Answer a question by exploring all its executions."""
-    load_command("question").explore(
-        read_settings(), question, platform or [], policy or [], as_json=json
-    )
+    asked = (read_settings(), question, platform or [], policy or [])
+    if product:
+        load_command("product").explore_product(*asked, as_json=json)
+    else:
+        load_command("question").explore(*asked, as_json=json)
+
+
+@app.command()
+def diet(
+    platform: Annotated[
+        str, typer.Option(help="The platform to weigh the calls on.")
+    ] = "software",
+    *,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the whole result.")
+    ] = False,
+) -> None:
+    """Find which calls can be dropped without changing any answer."""
+    load_command("diet").diet(read_settings(), platform, as_json=json)
 
 
 @export.command("decisions")

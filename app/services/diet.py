@@ -76,6 +76,11 @@ class CallView:
         return self.traps is (self.stand is Stand.spare)
 
     @property
+    def only_settles(self) -> bool:
+        """Tell whether the RFC leaves open each answer that changes."""
+        return bool(self.changes) and all(c.was_silent for c in self.changes)
+
+    @property
     def cures(self) -> int:
         """Return how many changes give the answer of bare hardware."""
         return sum(change.is_cure for change in self.changes)
@@ -111,6 +116,15 @@ class DietView:
             for stand in ORDER
             if (found := tuple(c for c in self.calls if c.stand is stand))
         }
+
+    @property
+    def settling(self) -> tuple[str, ...]:
+        """Return what has to stay for answers alone that are open with it."""
+        return tuple(
+            c.name
+            for c in self.calls
+            if c.only_settles and c.name in self.kept
+        )
 
     @property
     def disagreeing(self) -> tuple[CallView, ...]:
