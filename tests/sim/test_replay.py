@@ -89,7 +89,14 @@ def _outcomes() -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("slug", [path.stem for path in SCENARIOS])
+@pytest.mark.parametrize(
+    "slug",
+    [
+        "kleen-sti-shadow",
+        "kleen-mce-ecc-nmi",
+        "kleen-rdtsc-useless",
+    ],
+)
 def test_an_execution_goes_its_own_way_again(slug: str) -> None:
     """On the platform it was told of, no execution parts from itself."""
     scenario = read(slug)
