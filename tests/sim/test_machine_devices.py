@@ -4,7 +4,10 @@ import pytest
 
 from app.sim import parse_scenario
 from app.sim.apic import require_apic
+from app.sim.arrivals import arrive
 from app.sim.devices import Devices, build_devices, receive, request
+from app.sim.errors import NotModelled
+from app.sim.machine import update
 from app.sim.observables import get_observable
 from app.sim.start import Start
 from app.sim.toml_places import ScenarioError
@@ -84,6 +87,31 @@ def test_what_devices_show() -> None:
     assert get_observable("pending irq5", {})(machine) == 1
     assert get_observable("pending", {})(machine) == 1
     assert get_observable("in_service", {})(machine) == 0
+
+
+def test_the_latch_asks_once_until_it_is_served() -> None:
+    """A device that waits raises no further interrupt."""
+    machine = build(start=Start(devices=build_devices()))
+    (asked,) = arrive(machine, "latch")
+    assert asked.devices is not None
+    assert asked.devices.latch.requests == 1
+    assert arrive(asked, "latch") == []
+
+
+@pytest.mark.parametrize("event", ["latch", "serial"])
+def test_an_event_of_a_missing_device_says_so(event: str) -> None:
+    """The question has to have devices."""
+    with pytest.raises(NotModelled, match="devices = true"):
+        arrive(build(), event)
+
+
+def test_a_hypervisor_notices_what_devices_do() -> None:
+    """It takes the interrupt and hands over what was deferred."""
+    machine = build(platform="software", start=Start(devices=build_devices()))
+    machine = update(machine, 0, deferred=1)
+    (after,) = arrive(machine, "serial")
+    assert get_observable("hypervisor_irq", {})(after) == 1
+    assert after.vcpus[0].deferred == 0
 
 
 def test_a_timer_wakes_a_halted_guest() -> None:

@@ -151,8 +151,7 @@ def find_vector(pic: Pic) -> int | None:
         return None
     if number != CASCADE:
         return pic.first.base + number
-    inner = _find_request(pic.second)
-    return pic.second.base + (SPURIOUS if inner is None else inner)
+    return pic.second.base + _find_inner(pic)
 
 
 def acknowledge(pic: Pic) -> tuple[Pic, int]:
@@ -163,11 +162,16 @@ def acknowledge(pic: Pic) -> tuple[Pic, int]:
     pic = pic._replace(first=_serve(pic.first, number))
     if number != CASCADE:
         return pic, pic.first.base + number
-    inner = _find_request(pic.second)
-    if inner is None:
-        return pic, pic.second.base + SPURIOUS
+    inner = _find_inner(pic)
     pic = pic._replace(second=_serve(pic.second, inner))
     return _cascade(pic), pic.second.base + inner
+
+
+def _find_inner(pic: Pic) -> int:
+    """Find the request of the second chip for which the first one asks."""
+    inner = _find_request(pic.second)
+    assert inner is not None  # noqa: S101 - `_cascade` keeps them together
+    return inner
 
 
 def _serve(chip: Chip, number: int) -> Chip:

@@ -70,6 +70,23 @@ def test_the_end_of_the_second_chip_is_its_own() -> None:
     assert find_vector(raise_lines(both, 9)) == 0x29
 
 
+def test_the_second_chip_asks_through_the_first_only_while_it_wants() -> None:
+    """A request that is masked there, or forgotten, is not asked for."""
+    pic = raise_lines(build_pic(), 9)
+    assert find_vector(pic) == 0x29
+    assert find_vector(write_port(pic, 0xA1, 0x02)) is None
+    assert find_vector(write_port(pic, 0xA0, 0x11)) is None
+    assert find_vector(write_port(pic, 0x21, 0x04)) is None
+
+
+def test_a_higher_line_of_the_second_chip_waits_for_the_first() -> None:
+    """The first chip has line 2 in service; without its end nothing comes."""
+    pic, _ = acknowledge(raise_lines(build_pic(), 12))
+    pic = raise_lines(pic, 8)
+    assert find_vector(pic) is None
+    assert find_vector(write_port(pic, 0x20, 0x20)) == 0x28
+
+
 def test_a_masked_line_stays_requested() -> None:
     """The mask holds a request back and does not drop it."""
     pic = raise_lines(write_port(build_pic(), 0x21, 0xFE), 0, 1)

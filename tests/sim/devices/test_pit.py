@@ -103,6 +103,23 @@ def test_the_gate_of_the_speaker_counter() -> None:
     assert read(again, 0x42, 6010) == [50, 0]
 
 
+@pytest.mark.parametrize(
+    ("control", "low"), [(0xB4, {4}), (0xB6, {3, 4})], ids=["rate", "square"]
+)
+def test_the_output_in_periodic_modes(control: int, low: set[int]) -> None:
+    """Mode 2 is low for the last tick, mode 3 for the second half."""
+    pit = write_port(program(control, 5, 0), 0x61, 1, 0)
+    counter = pit.counters[2]
+    assert {t for t in range(5) if not is_high(counter, t)} == low
+    assert {t - 5 for t in range(5, 10) if not is_high(counter, t)} == low
+
+
+def test_a_latched_count_is_kept_until_read() -> None:
+    """A second latch command changes nothing."""
+    pit = write_port(program(0x34, 0, 0x10), 0x43, 0x00, 0x01)
+    assert write_port(pit, 0x43, 0x00, 0x80) == pit
+
+
 def test_the_refresh_bit_toggles() -> None:
     """Two reads of port 0x61 differ in bit 4, on which delays count."""
     first, second = read(Pit(), 0x61, 0)
