@@ -27,6 +27,7 @@ from app.sim.machine import (
     Host,
     Machine,
     Segment,
+    Table,
     VCpu,
     update,
 )
@@ -60,8 +61,10 @@ from app.sim.selectors import (
     read_descriptor,
     read_entry,
     read_stack,
+    reload_live,
     require_code,
     set_hidden,
+    tell_table,
 )
 from app.sim.tables import ESP0, get_gdtr, get_idtr
 from app.sim.vectors import (
@@ -364,3 +367,20 @@ def note_kernel_stack(machine: Machine, cpu: CpuId) -> Machine:
     except GuestFault:
         return machine
     return update(machine, cpu, esp0=esp)
+
+
+def take_over(machine: Machine, cpu: CpuId) -> Machine:
+    """Let a hypervisor learn the tables as paravirtual mode is entered.
+
+    From then on it works from what it is told (RFC 2.4, 2.6).
+    """
+    vcpu = machine.vcpus[cpu]
+    if not machine.board.host.is_virtual(vcpu):
+        return machine
+    first = (get_gdtr(cpu), get_idtr(cpu))
+    if not is_untouched(machine, vcpu) or (vcpu.gdtr, vcpu.idtr) != first:
+        for table in (vcpu.gdtr, vcpu.idtr, Table(*vcpu.ldt[:2])):
+            machine = tell_table(machine, cpu, table)
+        machine, _, esp = read_inner_stack(machine, cpu, 0)
+        machine = update(machine, cpu, esp0=esp)
+    return reload_live(machine, cpu)

@@ -6,6 +6,7 @@ the IDT are made from the handlers of the question.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 from app.sim.layout import (
@@ -91,11 +92,13 @@ def get_tss(cpu: CpuId) -> Segment:
     return Segment(get_base(cpu) + TSS_OFFSET, limit, access, 0)
 
 
+@cache
 def get_gdtr(cpu: CpuId) -> Table:
     """Answer place and limit of a processor's first GDT."""
     return Table(get_base(cpu), GDT_ENTRIES * ENTRY - 1)
 
 
+@cache
 def get_idtr(cpu: CpuId) -> Table:
     """Answer place and limit of a processor's first IDT."""
     return Table(get_base(cpu) + IDT_OFFSET, IDT_ENTRIES * ENTRY - 1)

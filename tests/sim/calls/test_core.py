@@ -1,5 +1,10 @@
 """Core interface calls (RFC Appendix A / Core interface calls)."""
 
+import pytest
+
+from app.sim.errors import Unspecified
+from app.sim.memory import store_system
+from app.sim.selectors import load_segment, read_descriptor
 from app.sim.start import Start
 from tests.sim.guest import build, get_vcpu, make_call, step
 
@@ -50,3 +55,20 @@ def test_calls_before_init_are_native() -> None:
     machine = step(machine)
     assert get_vcpu(machine).virtual_if == 0
     assert get_vcpu(step(machine)).virtual_if == 1
+
+
+def test_init_takes_the_tables_over() -> None:
+    """What the guest stored before is known; what it stores later is not."""
+    machine = build(platform="software", start=BEFORE)
+    for place, word in ((0x30, 0xFFFF), (0x34, 0x00CF_F300)):
+        machine = store_system(machine, 0, 0xC080_0000 + place, 4, word)
+    machine = store_system(machine, 0, 0xC080_3004, 4, 0xC04F_FF00)
+    machine = load_segment(machine, 0, "fs", 0x33)
+    after = make_call(machine, "VMI_Init").after
+    vcpu = get_vcpu(after)
+    assert vcpu.esp0 == 0xC04F_FF00
+    assert vcpu.segments[4].limit == 0xFBFF_FFFF
+    assert read_descriptor(after, 0, 0x33)[1] == vcpu.segments[4]
+    later = store_system(after, 0, 0xC080_0034, 4, 0)
+    with pytest.raises(Unspecified):
+        read_descriptor(later, 0, 0x33)
