@@ -66,7 +66,9 @@ def explore(
             limits=Limits(seconds=settings.run_seconds),
         )
     except ScenarioError as error:
-        raise CommandError(describe(name, error), status=REFUSED) from None
+        errors = sim.check_scenario(text) or (error,)
+        told = "\nvmi-review: ".join(describe(name, one) for one in errors)
+        raise CommandError(told, status=REFUSED) from None
     if as_json:
         content = json.dumps(report.to_dict(), ensure_ascii=False, indent=2)
         typer.echo(content)
