@@ -127,10 +127,10 @@ class Platform:
     def uses_rom(self, vcpu: VCpu, spec: CallSpec) -> bool:
         """Whether a call goes to the ROM, not to native code in its place.
 
-        VMI_Init always does: the guest's own ROM answers it where no
-        hypervisor is (RFC 2.7).
+        VMI_Init always does, as does what no one instruction stands for: the
+        guest's own ROM answers it where no hypervisor is (RFC 2.7).
         """
-        return spec.group == "core"
+        return spec.group == "core" or spec.built_in
 
     def get_cpuid(self, machine: Machine, cpu: CpuId, leaf: int) -> Leaf:
         """Answer what the instruction CPUID shows."""
@@ -299,7 +299,8 @@ class Platform:
         if spec is None:
             raise NotModelled(f"the code of {name}")
         vcpu = machine.vcpus[cpu]
-        if not vcpu.paravirtual and spec.group != "core":
+        own = spec.group == "core" or spec.built_in
+        if not vcpu.paravirtual and not own:
             raise NotModelled(f"{name} without a hypervisor")
         if is_user(vcpu):
             raise NotModelled(f"{name} from user code")

@@ -110,7 +110,9 @@ class CallSpec(NamedTuple):
 
     ``native`` is the instructions that stand in its place where no ROM is
     used, empty if there are none. ``counts_return`` says that the RFC counts
-    the return address as ST(0) of the call's stack arguments.
+    the return address as ST(0) of the call's stack arguments. ``built_in``
+    is for a call whose native equivalent is no one instruction: the guest's
+    own ROM has code for it where there is no hypervisor (RFC 2.7).
     """
 
     name: str
@@ -127,6 +129,7 @@ class CallSpec(NamedTuple):
     module: str
     function: Callable[..., object]
     counts_return: bool = False
+    built_in: bool = False
 
 
 class InstructionSpec(NamedTuple):
@@ -159,6 +162,7 @@ def call(  # noqa: PLR0913 - the facts of a call
     clobbers: tuple[str, ...] = STANDARD,
     native: tuple[str, ...] = (),
     counts_return: bool = False,
+    built_in: bool = False,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Enter a function in the table of calls."""
 
@@ -180,6 +184,7 @@ def call(  # noqa: PLR0913 - the facts of a call
             module=function.__module__,
             function=function,
             counts_return=counts_return,
+            built_in=built_in,
         )
         return function
 

@@ -480,14 +480,14 @@ def is_supported(machine: Machine, cpu: CpuId, number: int) -> bool:
     return host.choose("debug_registers") == "supported"
 
 
-@call("VMI_SetDR", number=30, section="A.cpu-control")
+@call("VMI_SetDR", number=30, section="A.cpu-control", built_in=True)
 def set_dr(machine: Machine, cpu: CpuId, number: Eax, value: Edx) -> Machine:
     """Write a debug register.
 
     It equals the native move where the hypervisor supports debug registers.
-    DR4 and DR5 are DR6 and DR7, or #UD under CR4.DE. Left native, the call is
-    a move whose register the compiler has chosen, so that no one instruction
-    stands in its place.
+    DR4 and DR5 are DR6 and DR7, or #UD under CR4.DE. The native move names its
+    register, which the call has in EAX; so without a hypervisor the guest's
+    own ROM answers.
 
     Parameters
     ----------
@@ -515,11 +515,11 @@ def set_dr(machine: Machine, cpu: CpuId, number: Eax, value: Edx) -> Machine:
     return write_dr(machine, cpu, number, value)
 
 
-@call("VMI_GetDR", number=31, section="A.cpu-control")
+@call("VMI_GetDR", number=31, section="A.cpu-control", built_in=True)
 def get_dr(machine: Machine, cpu: CpuId, number: Eax) -> tuple[Machine, Eax]:
     """Read a debug register; zero where there is none.
 
-    As to the native move, see VMI_SetDR.
+    Without a hypervisor the guest's own ROM answers, as for VMI_SetDR.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from typing import Final
 
 from app.sim.deferral import DEFER_DT, defer, deferrable
 from app.sim.machine import WORD, WORD_MASK, CpuId, Machine, Table
-from app.sim.memory import load, load_system, store, store_system
+from app.sim.memory import load, store
 from app.sim.registry import (
     STANDARD,
     Eax,
@@ -18,19 +18,6 @@ from app.sim.registry import (
     Edx,
     St1,
     call,
-)
-from app.sim.segments import (
-    CODE_OR_DATA,
-    GATES_OF_16_BITS,
-    INTERRUPT_GATE,
-    SYSTEM_TYPE,
-    TRAP_GATE,
-    decode,
-    encode,
-    get_dpl,
-    raise_dpl,
-    set_dpl,
-    shorten,
 )
 from app.sim.selectors import (
     ENTRY_SHIFT,
@@ -41,15 +28,17 @@ from app.sim.selectors import (
     reload_live,
     set_gdt,
     set_idt,
-    tell_entry,
+)
+from app.sim.table_entries import (
+    adjust_descriptor,
+    adjust_gate,
+    require_entry,
+    write_entry,
 )
 
 CLOBBERS: Final = (*STANDARD, "memory")
 SECTION: Final = "A.descriptor"
 LIMIT_BYTES: Final = 2
-HALF: Final = 16
-RPL: Final = 3
-GATES: Final = frozenset({INTERRUPT_GATE, TRAP_GATE, *GATES_OF_16_BITS})
 NATIVE_WRITE: Final = (
     "mov dword ptr [eax + edx*8], ecx",
     "mov ecx, dword ptr [esp]",
@@ -356,65 +345,6 @@ def get_tr(machine: Machine, cpu: CpuId) -> tuple[Machine, Eax]:
 
 
 # ------------------------------------------------------------------ entries
-
-
-def adjust_descriptor(
-    machine: Machine, cpu: CpuId, low: int, high: int
-) -> tuple[int, int]:
-    """Adjust a descriptor as its image in the guest's memory may be."""
-    vcpu = machine.vcpus[cpu]
-    host = machine.board.host
-    if not host.is_virtual(vcpu):
-        return low, high
-    if host.choose("descriptor_image") == "kept":
-        return low, high
-    segment = decode(low, high)
-    if not segment.access & CODE_OR_DATA:
-        return low, high
-    return encode(raise_dpl(shorten(segment), host.get_kernel_cpl(vcpu)))
-
-
-def adjust_gate(
-    machine: Machine, cpu: CpuId, low: int, high: int
-) -> tuple[int, int]:
-    """Adjust a gate as its image in the guest's memory may be."""
-    vcpu = machine.vcpus[cpu]
-    host = machine.board.host
-    if not host.is_virtual(vcpu):
-        return low, high
-    if host.choose("descriptor_image") == "kept":
-        return low, high
-    gate = decode(low, high)
-    if gate.access & SYSTEM_TYPE not in GATES:
-        return low, high
-    ring = host.get_kernel_cpl(vcpu)
-    gate = set_dpl(gate, max(get_dpl(gate), ring))
-    low, high = encode(gate)
-    return low & ~(RPL << HALF) | ring << HALF, high
-
-
-def write_entry(
-    machine: Machine,
-    cpu: CpuId,
-    place: int,
-    words: tuple[int, int],
-) -> Machine:
-    """Write an entry of a table, and tell the hypervisor."""
-    low, high = words
-    machine = store_system(machine, cpu, place, WORD, low)
-    at = place + WORD & WORD_MASK
-    machine = store_system(machine, cpu, at, WORD, high)
-    return tell_entry(machine, cpu, place)
-
-
-def require_entry(
-    machine: Machine, cpu: CpuId, table: int, entry: int
-) -> tuple[Machine, int]:
-    """Answer where an entry lies, if there is memory."""
-    place = table + (entry << ENTRY_SHIFT) & WORD_MASK
-    machine, _ = load_system(machine, cpu, place)
-    machine, _ = load_system(machine, cpu, place + WORD & WORD_MASK)
-    return machine, place
 
 
 @deferrable("VMI_WriteGDTEntry")

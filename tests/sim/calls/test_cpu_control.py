@@ -6,7 +6,7 @@ from app.sim.deferral import DEFER_CPU, DEFER_MMU
 from app.sim.errors import GuestFault, Unspecified
 from app.sim.machine import Machine, update
 from app.sim.start import Start
-from tests.sim.guest import build, get_vcpu, make_call
+from tests.sim.guest import build, get_vcpu, make_call, step
 
 KNOWN = 0x174
 MISSING = 0x1234
@@ -238,3 +238,13 @@ def test_set_dr__refused__alias() -> None:
         with pytest.raises(GuestFault) as caught:
             make_call(machine, call, eax=4)
         assert caught.value.vector == 6
+
+
+@pytest.mark.parametrize(
+    "platform", ["native", "software", "hardware", "translator"]
+)
+def test_debug_registers_on_every_platform(platform: str) -> None:
+    """Without a hypervisor the guest's own ROM answers: RFC 2.7."""
+    code = "call VMI_SetDR\nmov eax, 2\ncall VMI_GetDR"
+    machine = update(build(code, platform=platform), 0, eax=2, edx=0x1234)
+    assert get_vcpu(step(machine, 3)).eax == 0x1234
