@@ -53,6 +53,7 @@ class CallListPage(Page):
     statuses: ClassVar[Mapping[CallStatus, str]] = STATUSES
     groups: Mapping[str, Sequence[CallRow]]
     count: int
+    executable: int
     group_names: Sequence[str]
     chosen: Mapping[str, str]
 
@@ -104,6 +105,7 @@ def list_calls(  # noqa: PLR0913 - each is a filter
         title="Calls",
         groups=calls.group_calls(found),
         count=len(found),
+        executable=sum(call.is_executable for call in found),
         group_names=calls.list_groups(session),
         chosen={
             "group": group or "",

@@ -24,6 +24,14 @@ def test_the_list_shows_every_call(client: TestClient) -> None:
     assert len(names) == 94
 
 
+def test_what_is_not_executable_is_said(client: TestClient) -> None:
+    """In words, beside the name, and as a count above the list."""
+    text = client.get("/calls/").text
+    assert f"94 calls, {len(sim.CALLS)} executable</p>" in text
+    silent = text.count('<span class="meta">not executable</span>')
+    assert silent == 94 - len(sim.CALLS)
+
+
 @pytest.mark.parametrize(
     ("query", "count"),
     [
@@ -39,7 +47,7 @@ def test_a_filter_is_an_address(
     client: TestClient, query: str, count: int
 ) -> None:
     text = client.get(f"/calls/?{query}").text
-    assert f"{count} calls</p>" in text
+    assert f"{count} calls, " in text
     assert len(set(re.findall(r"/calls/(VMI_\w+)", text))) == count
     if not count:
         assert "No call is like this." in text
@@ -103,9 +111,12 @@ def test_a_call_page_is_one_argument(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("VMI_INB", "this call is not modelled"),
+        ("VMI_GetRelocationInfo", "this call is not modelled"),
         ("VMI_INB", "Nobody has spoken of this call."),
-        ("VMI_INB", "No question about this call has been asked."),
+        (
+            "VMI_GetRelocationInfo",
+            "No question about this call has been asked.",
+        ),
         ("VMI_SetLazyMode", "The document has no clause for it."),
         ("VMI_SetLazyMode", "of a later revision"),
     ],
