@@ -105,6 +105,9 @@ class AnswerOut(BaseModel):
     witness: list[StepOut] | None
     counter: list[StepOut] | None
     readings: dict[str, Answer]
+    settled: dict[str, str] = Field(
+        {}, description="The readings with which the executions were found."
+    )
 
 
 class PlatformOut(BaseModel):

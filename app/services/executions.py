@@ -53,12 +53,14 @@ def build_execution(
     platforms part.
     """
     initial = part["initial"]
-    steps = read_steps(part["answers"][asked.outcome][asked.way])
+    answer = part["answers"][asked.outcome]
+    steps = read_steps(answer[asked.way])
     essential = kept = None
     partings: tuple[PartingLine, ...] = ()
     if scenario is not None:
         essential = find_essential(steps, scenario, asked.outcome)
-        partings = list_partings(report, scenario, part, steps)
+        settled = answer.get("settled", {})
+        partings = list_partings(report, scenario, part, steps, settled)
     if asked.fold:
         kept = essential
     moment = build_moment(initial, steps, asked.step, kept)

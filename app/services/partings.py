@@ -37,11 +37,13 @@ def list_partings(
     scenario: Scenario,
     part: Mapping[str, Any],
     steps: Sequence[Step],
+    settled: Mapping[str, str],
 ) -> tuple[PartingLine, ...]:
     """Repeat an execution on each other platform of a report.
 
-    Steps that are told as one cannot be repeated: what follows them is left
-    out.
+    What the RFC does not say is read there as it was here: so `settled` has
+    it. Steps that are told as one cannot be repeated: what follows them is
+    left out.
     """
     told = _list_told(steps)
     states = list(_list_states(part["initial"], told))
@@ -53,7 +55,9 @@ def list_partings(
             find_parting(
                 scenario,
                 start,
-                build_platform(other["platform"], other["policies"]),
+                build_platform(
+                    other["platform"], {**other["policies"], **settled}
+                ),
                 acts,
                 states,
             ),

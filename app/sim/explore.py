@@ -397,7 +397,10 @@ class _Run:
         answers = run.answer()
         self.host.consulted.update(run.host.consulted)
         self.host.fallen.update(run.host.fallen)
-        return answers
+        return {
+            name: replace(each, settled={policy: reading, **each.settled})
+            for name, each in answers.items()
+        }
 
     def _tell(
         self, finding: Finding, answer: str, readings: dict[str, str]

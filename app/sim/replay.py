@@ -21,9 +21,7 @@ from app.sim.outcome import Binary, Expression, Name, Not
 from app.sim.platforms import Platform
 from app.sim.scenario import Scenario
 from app.sim.start import EVENTS, Start
-from app.sim.witness import _name_vector as name_vector
-from app.sim.witness import _tell_arrival as tell_arrival
-from app.sim.witness import land_told
+from app.sim.witness import land_told, name_vector, tell_arrival
 
 _CONTROL: Final = ("eip", "halted", "shutdown", "stopped", "if")
 _EVENT_OF: Final[Mapping[str, str]] = {

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Json = str | int | float | bool | None | list["Json"] | Mapping[str, "Json"]
 
@@ -59,7 +59,8 @@ class Answer:
 
     ``counter`` is an execution that does not have an outcome that others
     have. ``readings`` is, for each reading of a word that the RFC lacks, what
-    the answer would be.
+    the answer would be. Where all of them agree, ``settled`` names those with
+    which the executions told here were found.
     """
 
     answer: str
@@ -67,6 +68,7 @@ class Answer:
     witness: tuple[WitnessStep, ...] | None
     counter: tuple[WitnessStep, ...] | None
     readings: Mapping[str, str]
+    settled: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Json]:
         """Give the answer as JSON."""
@@ -76,6 +78,7 @@ class Answer:
             "witness": _list_steps(self.witness),
             "counter": _list_steps(self.counter),
             "readings": dict(self.readings),
+            "settled": dict(self.settled),
         }
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from app.sim import bare
 from app.sim.apic import land, list_landings
 from app.sim.bare import get_call_name
-from app.sim.delivery import BOOT, IRQ_BASE, get_due
+from app.sim.delivery import BOOT, IRQ_BASE, LINES, get_due
 from app.sim.devices import Message, local_apic
 from app.sim.errors import GuestFault, NotModelled, Unspecified
 from app.sim.instructions import control, descriptors, system
@@ -19,7 +19,7 @@ from app.sim.registry import CALLS, INSTRUCTIONS, get_instruction
 from app.sim.report import WitnessStep
 from app.sim.rom import NAMES
 from app.sim.search import DELIVERY, KINDS_PER_CPU, LANDING, Search
-from app.sim.vectors import NMI
+from app.sim.vectors import MACHINE_CHECK, NMI
 
 _ARRIVAL_CLAUSES: Final = {
     "nmi": ("SDM vol. 3A, 6.7", "RFC 2.11"),
@@ -37,6 +37,7 @@ _MESSAGES: Final = {
     local_apic.INIT: "INIT",
     local_apic.STARTUP: "STARTUP",
 }
+_EVENTS: Final = {NMI: "nmi", MACHINE_CHECK: "mce"}
 _FAULTS: Final = {
     0: "#DE",
     1: "#DB",
@@ -119,7 +120,7 @@ class Narrator:
             text, line, clause = "a message lands", None, _LANDING_CLAUSE
         if arrives:
             event = search.events[kind - search.first_event].name
-            text, line = _tell_arrival(event), None
+            text, line = tell_arrival(event), None
             clause = self._get_arrival_clause(event)
         if isinstance(gap, Unspecified):
             clause = gap.section
@@ -172,7 +173,7 @@ class Narrator:
             return WitnessStep(
                 cpu=0,
                 at=self._describe(before, 0)[0],
-                text=_tell_arrival(event),
+                text=tell_arrival(event),
                 clause=self._get_arrival_clause(event),
                 kind="arrival",
                 lane="hardware",
@@ -216,7 +217,7 @@ class Narrator:
         return WitnessStep(
             cpu=cpu,
             at=at,
-            text=f"delivery of {_name_vector(due.vector)}",
+            text=f"delivery of {name_vector(due.vector)}",
             clause=due.clause,
             kind="delivery",
             lane="hypervisor" if virtual else "hardware",
@@ -332,7 +333,7 @@ def land_told(machine: Machine, cpu: CpuId, text: str) -> list[Machine]:
     ]
 
 
-def _tell_arrival(event: str) -> str:
+def tell_arrival(event: str) -> str:
     """Tell an arrival in words."""
     told = {
         "suspend": "suspended and resumed",
@@ -344,11 +345,11 @@ def _tell_arrival(event: str) -> str:
     return told.get(event, f"arrival of {event}")
 
 
-def _name_vector(vector: int) -> str:
-    """Name what is delivered by its event."""
-    if vector >= IRQ_BASE:
+def name_vector(vector: int) -> str:
+    """Name what is delivered by its event, else by its vector."""
+    if IRQ_BASE <= vector < IRQ_BASE + LINES:
         return f"irq{vector - IRQ_BASE}"
-    return "nmi" if vector == NMI else "mce"
+    return _EVENTS.get(vector, f"vector {vector:#x}")
 
 
 def _name_fault(fault: GuestFault) -> str:

@@ -21,8 +21,9 @@ def part(
         (SCENARIOS / f"{slug}.toml").read_text(), slug=slug
     )
     here = find_part(report, platform, variant)
-    steps = read_steps(here["answers"][outcome]["witness"])
-    lines = list_partings(report, scenario, here, steps)
+    answer = here["answers"][outcome]
+    steps = read_steps(answer["witness"])
+    lines = list_partings(report, scenario, here, steps, answer["settled"])
     return {line.platform: line for line in lines}
 
 
@@ -60,6 +61,6 @@ def test_what_follows_steps_told_as_one_is_left_out(outcome: str) -> None:
     witness = here["answers"][outcome]["witness"]
     folded = {**witness[0], "text": "(9 transitions)", "way": ""}
     lines = list_partings(
-        report, scenario, here, read_steps([folded, *witness])
+        report, scenario, here, read_steps([folded, *witness]), {}
     )
     assert {line.number for line in lines} <= {None, 0}

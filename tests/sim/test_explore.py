@@ -293,6 +293,9 @@ def test_a_missing_word_is_read_in_each_way() -> None:
     assert ends.readings == {}
     assert ends.witness is not None
     assert ends.witness[-1].text == "hlt"
+    assert ends.settled == {"unimplemented_msr": "fault"}
+    assert ends.to_dict()["settled"] == ends.settled
+    assert answer.settled == {}
     assert get_answers(report, "faults")["native"] == "always"
     assert "unimplemented_msr" in report.platforms[1].relevant
 

@@ -1,7 +1,7 @@
 """A witness is told so that a kernel engineer can follow it."""
 
 from app.sim.report import WitnessStep
-from app.sim.witness import is_telling
+from app.sim.witness import is_telling, name_vector
 from tests.sim.guest import ask
 
 
@@ -21,6 +21,12 @@ def test_a_fault_is_named() -> None:
     assert step.lane == "hardware"
     steps = _tell("mov ecx, 0x1234\nrdmsr", "at gp", gp="nop")
     assert steps[-1].text == "rdmsr: #GP(0x0)"
+
+
+def test_what_no_event_brings_is_named_by_its_vector() -> None:
+    """A vector that is that of no line and no exception has its number."""
+    assert name_vector(0x2F) == "irq15"
+    assert name_vector(0xF0) == "vector 0xf0"
 
 
 def test_a_delivery_is_told_with_its_event() -> None:
