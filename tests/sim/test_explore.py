@@ -115,6 +115,7 @@ def test_the_shape_of_a_report() -> None:
         "witness",
         "counter",
         "readings",
+        "settled",
     ]
 
 
