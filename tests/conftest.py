@@ -1,6 +1,11 @@
-"""Databases of both engines, filled once and copied for each test."""
+"""Databases of both engines, filled once and copied for each test.
+
+How long an example of hypothesis takes says nothing on a machine that others
+use too, so none has a deadline.
+"""
 
 import itertools
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
@@ -24,15 +30,44 @@ ENGINES = ("sqlite", "postgresql")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 _numbers = itertools.count(1)
+_SEEDS = re.compile(r"::(\w+)\[seeds-(\d+)-to-(\d+)\]")
+
+hypothesis_settings.register_profile("steady", deadline=None)
+hypothesis_settings.load_profile("steady")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Offer `--no-skip`: a skipped test fails the run."""
+    """Offer `--no-skip`: a skipped test fails the run; and other seeds."""
     parser.addoption(
         "--no-skip",
         action="store_true",
         help="fail if a test was skipped, as for want of a program",
     )
+    parser.addoption(
+        "--first-seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="number of the first random program that oracles are asked of",
+    )
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter,
+) -> None:
+    """Say which random programs ran: their seeds write them again."""
+    seeds: dict[str, list[int]] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            found = _SEEDS.search(getattr(report, "nodeid", ""))
+            if found and getattr(report, "when", "") == "call":
+                numbers = seeds.setdefault(found[1], [])
+                numbers += range(int(found[2]), int(found[3]) + 1)
+    for name, numbers in sorted(seeds.items()):
+        terminalreporter.write_line(
+            f"{name}: {len(numbers):,} programs, "
+            f"seeds {min(numbers)} to {max(numbers)}"
+        )
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
