@@ -23,7 +23,9 @@ MOST_SCENARIOS = 1000
 
 def read_scenarios(folder: Path) -> list[CorpusFile]:
     """Read the scenario files of a corpus folder, in order of name."""
-    paths = sorted((folder / FOLDER).glob("*.toml"))
+    paths = sorted(
+        (folder / FOLDER).glob("*.toml"), key=lambda path: path.stem
+    )
     if len(paths) > MOST_SCENARIOS:
         raise CorpusError(FOLDER, f"more than {MOST_SCENARIOS} scenarios")
     return [read_file(folder, f"{FOLDER}/{path.name}") for path in paths]
