@@ -29,6 +29,7 @@ CONTROL_FIXED: Final = 0x400
 CONTROL_RESERVED: Final = 0xD000
 BD: Final = 0x2000
 BS: Final = 0x4000
+BT: Final = 0x8000
 HITS: Final = 0xF
 GENERAL_DETECT: Final = 0x2000
 CR4_DE: Final = 0x8
@@ -101,7 +102,7 @@ def write_dr(machine: Machine, cpu: CpuId, number: int, value: int) -> Machine:
     if number < BREAKPOINTS:
         registers = registers._replace(**{f"dr{number}": value})
     elif number == STATUS:
-        status = value & (HITS | BD | BS) | STATUS_FIXED
+        status = value & (HITS | BD | BS | BT) | STATUS_FIXED
         registers = registers._replace(status=status)
     else:
         control = value & ~CONTROL_RESERVED | CONTROL_FIXED

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from app.sim import CALLS, Report, explore, parse_scenario
+from app.sim.bare import Step
 from app.sim.layout import (
     DATA_BASE,
     HANDLER_BASE,
@@ -54,10 +55,16 @@ def build(
 
 def step(machine: Machine, times: int = 1) -> Machine:
     """Carry out some instructions, without arrival and delivery."""
-    host = machine.board.host
     for _ in range(times):
-        machine = host.step(machine, 0).machine  # type: ignore[attr-defined]
+        machine = step_once(machine).machine
     return machine
+
+
+def step_once(machine: Machine) -> Step:
+    """Carry out one instruction; answer what became of it."""
+    host = machine.board.host
+    done: Step = host.step(machine, 0)  # type: ignore[attr-defined]
+    return done
 
 
 def get_vcpu(machine: Machine) -> VCpu:

@@ -44,6 +44,8 @@ def test_registers_read_what_was_written() -> None:
     assert read_dr(vcpu, 6) == STATUS_FIXED
     assert read_dr(vcpu, 7) == 0xFFFF_2FFF
     assert read_dr(get_vcpu(build()), 7) == CONTROL_FIXED
+    machine = write_dr(machine, 0, 6, 0xFFFF_FFFF)
+    assert read_dr(get_vcpu(machine), 6) == 0xFFFF_EFFF
 
 
 def test_registers_as_at_reset_leave_no_trace() -> None:
