@@ -7,6 +7,7 @@ What is due, and when, is decided in `delivery`.
 from typing import Final, NamedTuple
 
 from app.sim.errors import GuestFault, NotModelled
+from app.sim.layout import get_kernel_stack_top
 from app.sim.machine import (
     IF,
     IOPL,
@@ -74,11 +75,15 @@ from app.sim.vectors import (
     GP,
     NP,
     PAGE_FAULT,
+    SS,
     TS,
 )
 
 IN_IDT: Final = 2
 EXTERNAL: Final = 1
+WITH_SELECTOR: Final = frozenset({TS, NP, SS, GP})
+"""The exceptions whose error code names a selector, and can be external."""
+
 STACK_FIELDS: Final = 6
 SELECTOR_BYTES: Final = 2
 
@@ -138,9 +143,9 @@ def deliver_exception(
     SDM vol. 3A, 6.15, interrupt 8. Without a way out the processor shuts
     down.
     """
-    if fault.address is not None:
-        machine = take_fault(machine, cpu, fault.address)
     try:
+        if fault.address is not None:
+            machine = take_fault(machine, cpu, fault.address)
         return enter(machine, cpu, fault.vector, fault.error_code)
     except GuestFault as second:
         if fault.vector == DOUBLE_FAULT:
@@ -175,15 +180,33 @@ def enter(
 ) -> Machine:
     """Push the frame and go to the handler: SDM vol. 3A, 6.12.1.
 
-    ``software`` is for INT n, which must pass the gate's DPL. On a software
-    platform the hypervisor does the same on the guest's behalf, and the
-    frame shows the virtual flag (RFC 3, item 1).
+    ``software`` is for INT n, which must pass the gate's DPL. The error code
+    of a fault on any other way in says that no instruction asked for it
+    (6.13). On a software platform the hypervisor does the same on the
+    guest's behalf, and the frame shows the virtual flag (RFC 3, item 1).
     """
+    try:
+        return _enter(machine, cpu, vector, error_code, software=software)
+    except GuestFault as fault:
+        if software or fault.vector not in WITH_SELECTOR:
+            raise
+        code = (fault.error_code or 0) | EXTERNAL
+        raise GuestFault(fault.vector, code) from fault
+
+
+def _enter(
+    machine: Machine,
+    cpu: CpuId,
+    vector: int,
+    error_code: int | None,
+    *,
+    software: bool,
+) -> Machine:
+    """Enter a handler, or raise the fault on the way to it."""
     # CHECKS
     vcpu = machine.vcpus[cpu]
     machine, gate = _read_gate(machine, cpu, vector, software=software)
-    external = 0 if software else EXTERNAL
-    machine, way = _find_way(machine, cpu, gate, external)
+    machine, way = _find_way(machine, cpu, gate)
     image = compute_flags_image(machine.board.host, vcpu)
     if vector in FAULTS:
         image |= RF
@@ -191,7 +214,7 @@ def enter(
     # OPERATION
     if _switches_stack(machine, vcpu, way):
         frame = [vcpu.ss, vcpu.esp, *frame]
-        machine = _switch_stack(machine, cpu, way, external)
+        machine = _switch_stack(machine, cpu, way)
     else:
         machine = _load_code(machine, cpu, way)
     if error_code is not None:
@@ -216,7 +239,7 @@ def _read_gate(
 ) -> tuple[Machine, Gate]:
     """Read the gate of a vector, with the checks of its own."""
     vcpu = machine.vcpus[cpu]
-    code = vector << ENTRY_SHIFT | IN_IDT | (0 if software else EXTERNAL)
+    code = vector << ENTRY_SHIFT | IN_IDT
     if is_untouched(machine, vcpu) and vcpu.idtr == get_idtr(cpu):
         gate = machine.board.gates.get(vector)
         if gate is None:
@@ -235,7 +258,7 @@ def _read_gate(
         and not fitted
         and gate.selector & RPL != get_ring(machine, cpu)
     ):
-        raise GuestFault(GP, gate.selector & SELECTOR | code & EXTERNAL)
+        raise GuestFault(GP, gate.selector & SELECTOR)
     return machine, gate
 
 
@@ -267,7 +290,7 @@ def _decode_gate(
 
 
 def _find_way(
-    machine: Machine, cpu: CpuId, gate: Gate, external: int
+    machine: Machine, cpu: CpuId, gate: Gate
 ) -> tuple[Machine, _Way]:
     """Find the handler's code segment: SDM vol. 2A, INT n."""
     vcpu = machine.vcpus[cpu]
@@ -276,13 +299,13 @@ def _find_way(
     if plain and is_untouched(machine, vcpu):
         code = get_flat(cpl, user=False)[CS_INDEX]
         return machine, _Way(gate, code, cpl)
-    if not gate.selector & SELECTOR:
-        raise GuestFault(GP, external)
     machine, code = read_descriptor(machine, cpu, gate.selector)
-    error = gate.selector & SELECTOR | external
+    error = gate.selector & SELECTOR
     if not is_code(code) or get_dpl(code) > vcpu.cpl:
         raise GuestFault(GP, error)
     require_code(code, error)
+    if gate.address > code.limit:
+        raise GuestFault(GP, 0)
     machine, code = mark_accessed(machine, cpu, gate.selector, code)
     inner = vcpu.cpl if is_conforming(code) else get_dpl(code)
     return machine, _Way(gate, code, inner)
@@ -308,9 +331,7 @@ def _switches_stack(machine: Machine, vcpu: VCpu, way: _Way) -> bool:
     return way.cpl < vcpu.cpl
 
 
-def _switch_stack(
-    machine: Machine, cpu: CpuId, way: _Way, external: int
-) -> Machine:
+def _switch_stack(machine: Machine, cpu: CpuId, way: _Way) -> Machine:
     """Load SS and ESP of the handler's ring, then its code segment."""
     vcpu = machine.vcpus[cpu]
     flat = get_flat(get_ring(machine, cpu), user=False)
@@ -318,15 +339,14 @@ def _switch_stack(
         selector, esp = KERNEL_DS | way.cpl, vcpu.esp0
         stack = flat[SS_INDEX]
     else:
-        machine, selector, esp = read_inner_stack(
-            machine, cpu, way.cpl, external
-        )
+        machine, selector, esp = read_inner_stack(machine, cpu, way.cpl)
         if is_untouched(machine, vcpu) and selector == KERNEL_DS:
             stack = flat[SS_INDEX]
         else:
             machine, stack = read_stack(
                 machine, cpu, selector, way.cpl, vector=TS
             )
+            machine, stack = mark_accessed(machine, cpu, selector, stack)
     if vcpu.segments is get_flat(get_ring(machine, cpu), user=True):
         hidden = flat
     else:
@@ -337,14 +357,14 @@ def _switch_stack(
 
 
 def read_inner_stack(
-    machine: Machine, cpu: CpuId, cpl: int, external: int = 0
+    machine: Machine, cpu: CpuId, cpl: int
 ) -> tuple[Machine, int, int]:
     """Read SS and ESP of a ring from the TSS: SDM vol. 3A, 7.2.1."""
     vcpu = machine.vcpus[cpu]
     base, limit, _, _ = vcpu.tss
     place = ESP0 + (cpl << ENTRY_SHIFT)
     if place + STACK_FIELDS - 1 > limit:
-        raise GuestFault(TS, vcpu.tr & SELECTOR | external)
+        raise GuestFault(TS, vcpu.tr & SELECTOR)
     machine, esp = load_system(machine, cpu, (base + place) & WORD_MASK)
     place += WORD
     machine, selector = load_system(
@@ -360,13 +380,15 @@ def note_kernel_stack(machine: Machine, cpu: CpuId) -> Machine:
     that what lies above on the kernel stack is what is live meanwhile.
     """
     vcpu = machine.vcpus[cpu]
-    if not machine.memory or machine.board.host.is_virtual(vcpu):
+    if machine.board.host.is_virtual(vcpu):
         return machine
-    try:
-        machine, _, esp = read_inner_stack(machine, cpu, 0)
-    except GuestFault:
-        return machine
-    return update(machine, cpu, esp0=esp)
+    esp = get_kernel_stack_top(cpu)
+    if not is_untouched(machine, vcpu):
+        try:
+            machine, _, esp = read_inner_stack(machine, cpu, 0)
+        except GuestFault:
+            return machine
+    return machine if esp == vcpu.esp0 else update(machine, cpu, esp0=esp)
 
 
 def take_over(machine: Machine, cpu: CpuId) -> Machine:

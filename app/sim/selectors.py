@@ -300,10 +300,7 @@ def read_stack(
     *,
     vector: int = GP,
 ) -> tuple[Machine, Segment]:
-    """Read the descriptor of a stack for code at ``cpl``, with its checks.
-
-    A software hypervisor that delivers to its guest checks no RPL.
-    """
+    """Read the descriptor of a stack for code at ``cpl``, with its checks."""
     code = selector & SELECTOR
     if not code:
         raise GuestFault(vector, 0)

@@ -24,6 +24,7 @@ from app.sim.segments import (
     DPL,
     DPL_SHIFT,
     PRESENT,
+    SS_INDEX,
     SYSTEM_TYPE,
     TASK_GATE,
     TSS_AVAILABLE,
@@ -32,6 +33,7 @@ from app.sim.segments import (
     get_dpl,
     is_code,
     is_conforming,
+    to_linear,
 )
 from app.sim.selectors import (
     RPL,
@@ -158,9 +160,11 @@ def call_inner(machine: Machine, cpu: CpuId, called: Called) -> Machine:
     ring = called.to.selector & RPL
     machine, selector, esp = read_inner_stack(machine, cpu, ring)
     machine, stack = read_stack(machine, cpu, selector, ring, vector=TS)
+    machine, stack = mark_accessed(machine, cpu, selector, stack)
     words = []
     for place in range(called.words):
-        at = vcpu.esp + WORD * place & WORD_MASK
+        esp_of_word = vcpu.esp + WORD * place & WORD_MASK
+        at = to_linear(machine, cpu, SS_INDEX, esp_of_word, WORD, write=False)
         machine, word = load(machine, cpu, at)
         words.append(word)
     machine = put_segment(machine, cpu, "ss", selector, stack)

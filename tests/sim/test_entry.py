@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.sim.deferral import DEFER_MMU
 from app.sim.entry import (
     deliver_exception,
     enter,
@@ -9,8 +10,18 @@ from app.sim.entry import (
     note_kernel_stack,
 )
 from app.sim.errors import GuestFault, NotModelled, Unspecified
-from app.sim.machine import IF, NT, RF, TF, Gate, Machine, Table, update
-from app.sim.memory import store_system
+from app.sim.machine import (
+    IF,
+    NT,
+    RF,
+    TF,
+    Deferred,
+    Gate,
+    Machine,
+    Table,
+    update,
+)
+from app.sim.memory import load_system, store_system
 from app.sim.segments import encode_gate, get_dpl
 from app.sim.selectors import get_flat, tell_entry
 from app.sim.start import Start
@@ -55,10 +66,10 @@ def test_a_gate_in_memory_counts() -> None:
 @pytest.mark.parametrize(
     ("access", "selector", "expected"),
     [
-        (0x0E, 0x60, (11, VECTOR << 3 | 3)),
-        (0x8C, 0x60, (13, VECTOR << 3 | 3)),
-        (0x8E, 0x00, (13, 1)),
-        (0x8E, 0x68, (13, 0x69)),
+        (0x0E, 0x60, (11, VECTOR << 3 | 2)),
+        (0x8C, 0x60, (13, VECTOR << 3 | 2)),
+        (0x8E, 0x00, (13, 0)),
+        (0x8E, 0x68, (13, 0x68)),
         (0x8E, 0x100, (13, 0x100)),
     ],
 )
@@ -68,13 +79,28 @@ def test_a_gate__refused(
     """Not present, no gate, a null or wrong selector, no descriptor."""
     gate = GATE._replace(selector=selector)
     machine = put_gate(build(), gate, access)
+    vector, code = expected
+    for software, external in ((True, 0), (False, 1)):
+        with pytest.raises(GuestFault) as caught:
+            enter(machine, 0, VECTOR, software=software)
+        fault = caught.value
+        assert (fault.vector, fault.error_code) == (vector, code | external)
+
+
+def test_a_handler_beyond_its_segment_is_gp() -> None:
+    """SDM vol. 2A, INT n: EIP has to lie within the limit of the segment."""
+    machine = put(put_gate(build(), GATE), GDT + 0x60, 0xFFFF, 0x0040_9B00)
     with pytest.raises(GuestFault) as caught:
         enter(machine, 0, VECTOR)
-    fault = caught.value
-    assert (fault.vector, (fault.error_code or 0) | 1) == (
-        expected[0],
-        expected[1] | 1,
-    )
+    assert (caught.value.vector, caught.value.error_code) == (13, 1)
+
+
+def test_the_descriptor_of_the_inner_stack_is_marked() -> None:
+    """SDM vol. 3A, 3.4.5.1: accessed, when it is loaded."""
+    machine = build(start=USER, user="nop", irq0="nop")
+    machine = put(machine, GDT + 0x68, 0xFFFF, 0x00CF_9200)
+    after = enter(machine, 0, 0x20)
+    assert load_system(after, 0, GDT + 0x6C)[1] == 0x00CF_9300
 
 
 def test_a_vector_beyond_the_limit_is_gp() -> None:
@@ -115,7 +141,7 @@ def test_the_stack_of_an_inner_ring_comes_from_the_tss() -> None:
 
 @pytest.mark.parametrize(
     ("selector", "expected"),
-    [(0, (10, 0)), (0x7B, (10, 0x78)), (0x60, (10, 0x60)), (0x69, (10, 0x68))],
+    [(0, (10, 1)), (0x7B, (10, 0x79)), (0x60, (10, 0x61)), (0x69, (10, 0x69))],
 )
 def test_a_stack_in_the_tss__refused(
     selector: int, expected: tuple[int, int]
@@ -230,6 +256,15 @@ def test_a_missing_gate_is_gp_with_the_vector() -> None:
     after = deliver_exception(machine, 0, GuestFault(0x20))
     assert get_vcpu(after).eip == machine.board.gates[GP].address
     assert get_vcpu(after).stack[-1] == 0x20 << 3 | 2 | 1
+
+
+def test_an_update_that_fails_in_a_page_fault_doubles_it() -> None:
+    """What waits is made at a page fault; its own fault comes on top."""
+    waiting = Deferred(DEFER_MMU, "VMI_SetTR", (0x60,))
+    machine = build(df="nop", platform="software")
+    machine = update(machine, 0, queue=(waiting,))
+    after = deliver_exception(machine, 0, GuestFault(14, 0, 0x1000))
+    assert get_vcpu(after).eip == machine.board.gates[8].address
 
 
 def test_a_double_fault_and_a_shutdown() -> None:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from app.sim.delivery import deliver_pending
-from app.sim.entry import get_ring, set_interruptible
+from app.sim.entry import get_ring, note_kernel_stack, set_interruptible
 from app.sim.errors import GuestFault, NotModelled
 from app.sim.gaps import choose_or_raise
 from app.sim.machine import (
@@ -231,7 +231,7 @@ def _return(
         machine = load_code(machine, cpu, found)
         machine = put_segment(machine, cpu, "ss", ss, segment)
         machine = update(machine, cpu, esp=esp)
-    return drop_inner_segments(machine, cpu)
+    return note_kernel_stack(drop_inner_segments(machine, cpu), cpu)
 
 
 @call(
@@ -267,6 +267,7 @@ def sysexit(machine: Machine, cpu: CpuId, eip: Edx, esp: Ecx) -> Machine:
         ss=USER_DS,
         cpl=USER_CPL,
     )
+    machine = note_kernel_stack(machine, cpu)
     machine = set_interruptible(machine, cpu, on=True)
     # RESULT
     return deliver_pending(machine, cpu)

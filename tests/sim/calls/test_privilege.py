@@ -131,6 +131,27 @@ def test_update_kernel_stack(reading: str, stored: int) -> None:
     assert get_vcpu(enter(user, 0, 0x20)).esp == STACK - 20
 
 
+@pytest.mark.parametrize("call", ["VMI_IRET", "VMI_SYSEXIT"])
+def test_user_code_is_entered_from_where_the_processor_looks(
+    call: str,
+) -> None:
+    """With a TSS of its own the stack is that in memory, not the told one."""
+    machine = build(
+        platform="hardware",
+        policies={"translation": "rom", "esp0_store": "told"},
+        user="nop",
+    )
+    machine = make_call(
+        machine, "VMI_UpdateKernelStack", eax=TSS, edx=STACK
+    ).after
+    frame = USER_FRAME if call == "VMI_IRET" else {"edx": THERE, "ecx": 0}
+    user = make_call(machine, call, **frame).after
+    assert get_vcpu(user).esp0 == 0xC050_0000
+    stored = store_system(machine, 0, TSS + 4, 4, STACK)
+    user = make_call(stored, call, **frame).after
+    assert get_vcpu(user).esp0 == STACK
+
+
 def test_update_kernel_stack_left_native() -> None:
     """The store into the TSS is all, and the processor reads it."""
     machine = build("call VMI_UpdateKernelStack", user="nop", irq0="nop")
