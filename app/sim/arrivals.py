@@ -16,6 +16,7 @@ from app.sim.delivery import (
     NOTICED_MCE,
     hand_over,
     latch_nmi,
+    notice,
     raise_line,
 )
 from app.sim.devices import Devices, receive, request
@@ -50,13 +51,13 @@ def arrive(machine: Machine, event: str) -> list[Machine]:
 
 def _arrive_irq(machine: Machine, line: int) -> Machine:
     """Latch a line; a hypervisor that runs now also hands over."""
-    return _notice(raise_line(machine, line), NOTICED_IRQ)
+    return notice(raise_line(machine, line), NOTICED_IRQ)
 
 
 def _change_devices(machine: Machine, devices: Devices) -> list[Machine]:
     """Let a device change; a hypervisor that runs now also hands over."""
     machine = hand_over(machine.replace(devices=devices), BOOT)
-    return [_notice(machine, NOTICED_IRQ)]
+    return [notice(machine, NOTICED_IRQ)]
 
 
 def _arrive_nmi(machine: Machine) -> list[Machine]:
@@ -89,7 +90,7 @@ def _arrive_machine_check(machine: Machine) -> list[Machine]:
     """Latch a machine check, or let the hypervisor deal with it."""
     host = machine.board.host
     if host.has_hypervisor and machine.vcpus[BOOT].paravirtual:
-        machine = _notice(machine, NOTICED_MCE)
+        machine = notice(machine, NOTICED_MCE)
         treatment = host.choose("machine_check")
         if treatment == "stop-vm":
             return [machine.replace(stopped=1)]
@@ -105,13 +106,6 @@ def _forget_pages(machine: Machine) -> list[Machine]:
         for cpu, vcpu in enumerate(machine.vcpus)
         if vcpu.tlb
     ]
-
-
-def _notice(machine: Machine, kind: int) -> Machine:
-    """Note that the hypervisor took an event from the hardware."""
-    if not machine.board.host.has_hypervisor:
-        return machine
-    return machine.replace(noticed=machine.noticed | kind)
 
 
 _ARRIVALS: Final[Mapping[str, Callable[[Machine], list[Machine]]]] = (

@@ -188,6 +188,13 @@ def raise_line(machine: Machine, line: int) -> Machine:
     return machine.replace(devices=wiring.pulse(machine.devices, line))
 
 
+def notice(machine: Machine, kind: int) -> Machine:
+    """Note that the hypervisor, if there is one, took an event."""
+    if not machine.board.host.has_hypervisor:
+        return machine
+    return machine.replace(noticed=machine.noticed | kind)
+
+
 def hand_over(machine: Machine, cpu: CpuId) -> Machine:
     """Let a hypervisor that runs now hand over what waits for a request."""
     if not machine.vcpus[cpu].deferred:

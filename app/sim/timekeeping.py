@@ -12,7 +12,15 @@ from collections.abc import Collection
 from enum import Enum
 from typing import Final
 
-from app.sim.delivery import BOOT, IRQ_BASE, get_due, hand_over, raise_line
+from app.sim.delivery import (
+    BOOT,
+    IRQ_BASE,
+    NOTICED_IRQ,
+    get_due,
+    hand_over,
+    notice,
+    raise_line,
+)
 from app.sim.devices import advance as advance_devices
 from app.sim.devices import get_next_expiry, local_apic
 from app.sim.devices.pit import FREQUENCY as TICKS_PER_SECOND
@@ -160,7 +168,7 @@ def suspend(machine: Machine) -> list[Machine]:
     seconds = machine.board.suspend_seconds
     later = machine.replace(
         wallclock=machine.wallclock + seconds * NANOSECONDS,
-        wallclock_updated=(1 << len(machine.vcpus)) - 1,
+        wallclock_updated=_tell_all(machine),
     )
     if machine.board.host.hides_tsc():
         return [later]
@@ -184,7 +192,7 @@ def migrate(machine: Machine) -> list[Machine]:
     machine = machine.replace(
         moved=1,
         wallclock=machine.wallclock + migration.seconds * NANOSECONDS,
-        wallclock_updated=1
+        wallclock_updated=_tell_all(machine)
         if migration.seconds
         else machine.wallclock_updated,
     )
@@ -193,6 +201,11 @@ def migrate(machine: Machine) -> list[Machine]:
     for cpu in range(len(machine.vcpus)):
         machine = update(machine, cpu, tsc=migration.tsc)
     return [machine]
+
+
+def _tell_all(machine: Machine) -> int:
+    """Answer a bit for each processor that has yet to be told of a drift."""
+    return (1 << len(machine.vcpus)) - 1
 
 
 def _shift_tsc(machine: Machine, cycles: int | None) -> Machine:
@@ -227,7 +240,11 @@ def fire_alarms(machine: Machine, cpu: CpuId) -> Machine:
 
 
 def _signal(machine: Machine, cpu: CpuId, alarm: Alarm) -> Machine:
-    """Signal the interrupt controller to which an alarm is wired."""
+    """Signal the interrupt controller to which an alarm is wired.
+
+    The hypervisor does it, when a timer of the hardware has told it to.
+    """
+    machine = notice(machine, NOTICED_IRQ)
     if alarm.wiring == BY_CONTROLLER:
         return raise_line(machine, ALARM_LINE)
     apic = machine.vcpus[cpu].apic
@@ -246,11 +263,13 @@ def fire_timers(machine: Machine) -> Machine:
         devices = advance_devices(devices, get_ticks(machine))
         if devices is not machine.devices:
             machine = hand_over(machine.replace(devices=devices), BOOT)
+            machine = notice(machine, NOTICED_IRQ)
     for cpu, vcpu in enumerate(machine.vcpus):
         if vcpu.apic is not None and vcpu.apic.expiry is not None:
             apic = local_apic.advance(vcpu.apic, machine.real)
             if apic is not vcpu.apic:
                 machine = update(machine, cpu, apic=apic, deferred=0)
+                machine = notice(machine, NOTICED_IRQ)
     return machine
 
 

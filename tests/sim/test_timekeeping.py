@@ -6,7 +6,7 @@ import pytest
 
 from app.sim.apic import require_apic
 from app.sim.arrivals import arrive
-from app.sim.delivery import get_due, get_requested_lines
+from app.sim.delivery import NOTICED_IRQ, get_due, get_requested_lines
 from app.sim.devices import build_devices, write_port
 from app.sim.devices.local_apic import build_apic, write_register
 from app.sim.errors import NotModelled
@@ -308,6 +308,22 @@ def test_a_machine_without_hypervisor_does_not_migrate() -> None:
     assert arrive(build(start=MOVED), "migrate") == []
     with pytest.raises(NotModelled, match="the other host"):
         arrive(build(platform="software"), "migrate")
+
+
+def test_all_processors_are_told_of_a_migration() -> None:
+    """The wall clock has drifted for each: as by a suspension."""
+    start = Start(migration=MOVED.migration, processors=(Start(),))
+    machine = build(platform="software", start=start)
+    (machine,) = arrive(machine, "migrate")
+    assert machine.wallclock_updated == 0b11
+
+
+def test_a_hypervisor_that_fires_an_alarm_is_running() -> None:
+    """It got the interrupt of the hardware's timer, whatever is masked."""
+    for platform, noticed in (("native", 0), ("software", NOTICED_IRQ)):
+        machine = _arm(build(platform=platform), Alarm(5, 0), None)
+        assert advance(machine, 4).noticed == 0
+        assert advance(machine, 5).noticed == noticed
 
 
 def test_the_other_host_is_read_from_the_start() -> None:
