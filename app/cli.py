@@ -141,7 +141,7 @@ def verify(
 
 
 @app.command()
-def explore(
+def explore(  # noqa: PLR0913 - an option each
     question: Annotated[
         str,
         typer.Argument(
@@ -160,6 +160,20 @@ def explore(
             help="Under this policy; may be repeated.",
         ),
     ] = None,
+    states: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="The most states of a search.  [default: 100000]",
+        ),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N",
+            help="The longest it may take.  [default: as run-seconds is set]",
+        ),
+    ] = None,
     *,
     product: Annotated[
         bool,
@@ -173,11 +187,13 @@ def explore(
     ] = False,
 ) -> None:
     """Answer a question by exploring all its executions."""
-    asked = (read_settings(), question, platform or [], policy or [])
+    command = load_command("question")
+    limits = command.read_limits(read_settings(), states, seconds)
+    asked = (limits, question, platform or [], policy or [])
     if product:
         load_command("product").explore_product(*asked, as_json=json)
     else:
-        load_command("question").explore(*asked, as_json=json)
+        command.explore(*asked, as_json=json)
 
 
 @app.command()

@@ -195,6 +195,18 @@ def test_a_question_is_answered_in_json(run: Run) -> None:
     assert {p["platform"] for p in report["platforms"]} == {"software"}
 
 
+def test_a_search_goes_as_far_as_it_is_told(run: Run) -> None:
+    """The limits stand in the report, and one that was met is told."""
+    limits = ("--states", "3", "--seconds", "2.5")
+    status, out, _ = run("explore", SLUG, "--json", *limits)
+    assert status == 0
+    report = json.loads(out)
+    assert report["limits"]["states"] == 3
+    assert report["limits"]["seconds"] == 2.5
+    assert {each["limit"] for each in report["platforms"]} == {"states"}
+    assert "… states limit" in run("explore", SLUG, *limits)[1]
+
+
 def test_a_file_is_a_question_too(run: Run, tmp_path: Path) -> None:
     bundled = ROOT / "app/corpus/vmi/scenarios" / f"{SLUG}.toml"
     file = tmp_path / "mine.toml"
@@ -232,6 +244,8 @@ def test_a_refused_file_ends_with_2_and_its_place(
         ((SLUG, "--policy", "nmi"), "write NAME=VALUE"),
         ((SLUG, "--policy", "moon=full"), "'moon=full' is no policy"),
         ((SLUG, "--policy", "nmi=full"), "not 'full'"),
+        ((SLUG, "--states", "0"), "--states must be from 1 to"),
+        ((SLUG, "--seconds", "nan"), "--seconds must be from 1 to"),
         ((".",), "Is a directory"),
     ],
 )

@@ -8,22 +8,22 @@ from pathlib import Path
 import typer
 
 from app import sim
+from app.commands.progress import ProgressLine
 from app.commands.question import (
     REFUSED,
     SIGNS,
     WIDTH,
-    describe,
+    build_refusal,
     read_question,
     require_platforms,
 )
-from app.config import Settings
 from app.errors import CommandError
 from app.sim import Limits, PlatformProduct, Scenario, ScenarioError
 from app.sim.product import Dependence, Row
 
 
 def explore_product(
-    settings: Settings,
+    limits: Limits,
     question: str,
     platforms: Sequence[str],
     policies: Sequence[str],
@@ -41,18 +41,25 @@ def explore_product(
     try:
         scenario = sim.parse_scenario(text, slug=Path(question).stem)
     except ScenarioError as error:
-        raise CommandError(describe(name, error), status=REFUSED) from None
-    products = sim.explore_product(
-        scenario,
-        platforms=platforms or None,
-        limits=Limits(seconds=settings.run_seconds),
-    )
+        raise build_refusal(name, text, error) from None
+    with ProgressLine() as line:
+
+        def tell(runs: int) -> bool:
+            line.write(f"{runs:,} runs")
+            return False
+
+        products = sim.explore_product(
+            scenario,
+            platforms=platforms or None,
+            limits=limits,
+            should_stop=tell,
+        )
     if as_json:
         content = {"platforms": [each.to_dict() for each in products]}
         typer.echo(json.dumps(content, ensure_ascii=False, indent=2))
         return
-    for line in write_products(scenario, products):
-        typer.echo(line)
+    for printed in write_products(scenario, products):
+        typer.echo(printed)
 
 
 def write_products(

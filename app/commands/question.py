@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 import typer
 
 from app import sim
+from app.commands.progress import ProgressLine
 from app.config import ROOT, Settings
 from app.errors import CommandError
 from app.sim import (
     PLATFORMS,
     POLICIES,
     Limits,
+    Progress,
     Report,
     Scenario,
     ScenarioError,
@@ -25,6 +27,10 @@ GAP = 2
 WIDEST = len("- not modelled")
 BYTES_MOST = 256 * 1024
 REFUSED = 2
+TRANSITIONS_OF_A_STATE = 10
+"""How many transitions a search may make for each state it may find."""
+
+MOST_TRANSITIONS = 20_000_000
 SIGNS = {
     "always": "●",
     "sometimes": "◐",
@@ -47,7 +53,7 @@ class Witness(NamedTuple):
 
 
 def explore(
-    settings: Settings,
+    limits: Limits,
     question: str,
     platforms: Sequence[str],
     policies: Sequence[str],
@@ -59,22 +65,57 @@ def explore(
     require_platforms(platforms)
     try:
         scenario = sim.parse_scenario(text, slug=Path(question).stem)
-        report = sim.explore(
-            scenario,
-            platforms=platforms or None,
-            policies=read_policies(policies),
-            limits=Limits(seconds=settings.run_seconds),
-        )
+        with ProgressLine() as line:
+
+            def tell(progress: Progress) -> bool:
+                line.write(word_progress(progress))
+                return False
+
+            report = sim.explore(
+                scenario,
+                platforms=platforms or None,
+                policies=read_policies(policies),
+                limits=limits,
+                should_stop=tell,
+            )
     except ScenarioError as error:
-        errors = sim.check_scenario(text) or (error,)
-        told = "\nvmi-review: ".join(describe(name, one) for one in errors)
-        raise CommandError(told, status=REFUSED) from None
+        raise build_refusal(name, text, error) from None
     if as_json:
         content = json.dumps(report.to_dict(), ensure_ascii=False, indent=2)
         typer.echo(content)
         return
-    for line in write_report(scenario, report):
-        typer.echo(line)
+    for printed in write_report(scenario, report):
+        typer.echo(printed)
+
+
+def word_progress(progress: Progress) -> str:
+    """Return how far a search is, in a line."""
+    variant = f", {progress.variant}" if progress.variant else ""
+    return f"{progress.platform}{variant}: {progress.states:,} states"
+
+
+def read_limits(
+    settings: Settings, states: int | None, seconds: float | None
+) -> Limits:
+    """Return how far each search may go: as asked, else as it is set."""
+    plain = Limits()
+    most = plain.states if states is None else states
+    transitions = max(plain.transitions, most * TRANSITIONS_OF_A_STATE)
+    try:
+        return Limits(
+            states=most,
+            transitions=min(transitions, MOST_TRANSITIONS),
+            seconds=settings.run_seconds if seconds is None else seconds,
+        )
+    except ValueError as error:
+        raise CommandError(f"--{error}", status=REFUSED) from None
+
+
+def build_refusal(name: str, text: str, error: ScenarioError) -> CommandError:
+    """Tell all that is wrong in a scenario, each with its place."""
+    errors = sim.check_scenario(text) or (error,)
+    told = "\nvmi-review: ".join(describe(name, one) for one in errors)
+    return CommandError(told, status=REFUSED)
 
 
 def read_question(question: str) -> tuple[str, str]:
