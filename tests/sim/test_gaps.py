@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from app.sim import CALLS, gaps
+from app import sim
+from app.sim import CALLS
 from app.sim.errors import Unspecified
 from app.sim.gaps import GAPS, UNSPECIFIED, Gap, choose_or_raise
 from app.sim.policies import POLICIES
 from app.sim.rom import NUMBERS
 from tests.sim.guest import build
 
-SIM = Path(gaps.__file__).parent
+SIM = Path(sim.__file__).parent
 
 
 @pytest.mark.parametrize("gap", GAPS.values(), ids=GAPS)
