@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.sim.segments import Segment
+from app.sim.machine import Segment
 from tests.oracles.programs import WORDS, Generator, Program
 
 ENTRIES = (0x30, 0x38, 0x40, 0x90, 0x98)
@@ -51,6 +51,16 @@ class SystemProgram:
     ldt: Segment
 
 
+def mark_statements(number: int, text: str) -> str:
+    """Put a label before each statement of the program of a number."""
+    lines: list[str] = []
+    for count, line in enumerate(text.splitlines()):
+        found = _LABEL.match(line)
+        lines += [f"{found[1]}:"] if found else []
+        lines += [f"p{number}.{count}:", found[2] if found else line]
+    return "\n".join(lines) + "\n"
+
+
 class SystemGenerator(Generator):
     """Makes the system program of a number."""
 
@@ -80,13 +90,7 @@ class SystemGenerator(Generator):
     def make_system(self) -> SystemProgram:
         """Make a program with a label before each statement."""
         program = self.make(8)
-        lines: list[str] = []
-        for count, line in enumerate(program.text.splitlines()):
-            found = _LABEL.match(line)
-            lines += [f"{found[1]}:"] if found else []
-            rest = found[2] if found else line
-            lines += [f"p{program.number}.{count}:", rest]
-        marked = "\n".join(lines) + "\n"
+        marked = mark_statements(program.number, program.text)
         return SystemProgram(program, marked, self._gdt, self._ldt)
 
     def _add_any(self) -> None:
