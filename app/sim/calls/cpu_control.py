@@ -177,6 +177,13 @@ def wrmsr_split(
 # -------------------------------------------------------- control registers
 
 
+def settle(machine: Machine, cpu: CpuId, call: str) -> Machine:
+    """Make the writes that wait, if one by this call is among them."""
+    if any(each.name == call for each in machine.vcpus[cpu].queue):
+        return flush(machine, cpu, DEFER_CPU)
+    return machine
+
+
 def keep_features(machine: Machine, old: int, new: int, features: int) -> int:
     """Answer what is written where features that are on would go off."""
     dropped = old & ~new & features
@@ -226,6 +233,7 @@ def set_cr0(machine: Machine, cpu: CpuId, value: Eax) -> Machine:
     RFC Appendix A / CPU control calls
     """
     # CHECKS
+    machine = settle(machine, cpu, "VMI_SetCR0")
     old = machine.vcpus[cpu].cr0
     value = keep_features(machine, old, value, CR0_FEATURES)
     value = require_valid_control("cr0", value)
@@ -342,6 +350,7 @@ def set_cr4(machine: Machine, cpu: CpuId, value: Eax) -> Machine:
     RFC Appendix A / CPU control calls
     """
     # CHECKS
+    machine = settle(machine, cpu, "VMI_SetCR4")
     old = machine.vcpus[cpu].cr4
     value = keep_features(machine, old, value, CR4_FEATURES)
     value = require_valid_control("cr4", value)

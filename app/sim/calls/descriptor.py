@@ -3,12 +3,13 @@
 A call writes the guest's own tables and registers. Where a hypervisor keeps
 the processor's tables it is told so too, and reloads the segment registers
 concerned, so that none is left non-reversible (RFC 2.4). The group belongs to
-the queue class DT of VMI_SetDeferredMode.
+the queue class DT of VMI_SetDeferredMode; what waits is made before a call
+reads a register of it.
 """
 
 from typing import Final
 
-from app.sim.deferral import DEFER_DT, defer, deferrable
+from app.sim.deferral import DEFER_DT, defer, deferrable, flush
 from app.sim.machine import WORD, WORD_MASK, CpuId, Machine, Table
 from app.sim.memory import load, store
 from app.sim.registry import (
@@ -254,13 +255,19 @@ def get_gdt(machine: Machine, cpu: CpuId, gdtr: Eax) -> Machine:
 
     Raises
     ------
+    Unspecified
+        If that is the end of a call that waits.
     GuestFault
-        If the argument cannot be written.
+        If the argument cannot be written, or if that is the end of a call
+        that waits.
     NotModelled
-        If there is no memory at the argument.
+        If there is no memory at the argument, or if that is the end of a
+        call that waits.
 
     RFC Appendix A / Descriptor related calls
     """
+    # OPERATION
+    machine = flush(machine, cpu, DEFER_DT)
     # RESULT
     return write_table(machine, cpu, gdtr, machine.vcpus[cpu].gdtr)
 
@@ -284,13 +291,19 @@ def get_idt(machine: Machine, cpu: CpuId, idtr: Eax) -> Machine:
 
     Raises
     ------
+    Unspecified
+        If that is the end of a call that waits.
     GuestFault
-        If the argument cannot be written.
+        If the argument cannot be written, or if that is the end of a call
+        that waits.
     NotModelled
-        If there is no memory at the argument.
+        If there is no memory at the argument, or if that is the end of a
+        call that waits.
 
     RFC Appendix A / Descriptor related calls
     """
+    # OPERATION
+    machine = flush(machine, cpu, DEFER_DT)
     # RESULT
     return write_table(machine, cpu, idtr, machine.vcpus[cpu].idtr)
 
@@ -314,8 +327,19 @@ def get_ldt(machine: Machine, cpu: CpuId) -> tuple[Machine, Eax]:
     selector : EAX
         The selector in the LDT register.
 
+    Raises
+    ------
+    Unspecified
+        If that is the end of a call that waits.
+    GuestFault
+        If that is.
+    NotModelled
+        If that is.
+
     RFC Appendix A / Descriptor related calls
     """
+    # OPERATION
+    machine = flush(machine, cpu, DEFER_DT)
     # RESULT
     return machine, machine.vcpus[cpu].ldtr
 
@@ -338,8 +362,19 @@ def get_tr(machine: Machine, cpu: CpuId) -> tuple[Machine, Eax]:
     selector : EAX
         The selector in the task register.
 
+    Raises
+    ------
+    Unspecified
+        If that is the end of a call that waits.
+    GuestFault
+        If that is.
+    NotModelled
+        If that is.
+
     RFC Appendix A / Descriptor related calls
     """
+    # OPERATION
+    machine = flush(machine, cpu, DEFER_DT)
     # RESULT
     return machine, machine.vcpus[cpu].tr
 

@@ -172,6 +172,16 @@ def test_control_registers_may_wait() -> None:
     assert (vcpu.cr0, vcpu.cr4) == (value, 0x4)
 
 
+def test_a_feature_that_waits_to_be_on_is_on() -> None:
+    """What is written next is held against all that was written before."""
+    machine = update(_software(), 0, deferral=DEFER_CPU)
+    waiting = make_call(machine, "VMI_SetCR4", eax=0x80).after
+    assert get_vcpu(waiting).queue
+    with pytest.raises(Unspecified) as caught:
+        make_call(waiting, "VMI_SetCR4", eax=0)
+    assert caught.value.policy == "feature_off"
+
+
 @pytest.mark.parametrize(
     ("classes", "reading", "waits"),
     [

@@ -236,6 +236,37 @@ def test_a_table_that_waits_is_loaded_in_turn() -> None:
     assert vcpu.ldtr == 0
 
 
+@pytest.mark.parametrize(
+    ("write", "argument", "read"),
+    [
+        ("VMI_SetGDT", DTR, "VMI_GetGDT"),
+        ("VMI_SetIDT", DTR, "VMI_GetIDT"),
+    ],
+)
+def test_a_table_that_waits_is_there_for_who_reads_its_register(
+    write: str, argument: int, read: str
+) -> None:
+    """A get call makes what waits first, as those of control registers."""
+    machine = update(software(), 0, deferral=DEFER_DT)
+    data = (0x0000_00FF, 0xC080)
+    machine = machine.replace(data=data)
+    waiting = make_call(machine, write, eax=argument).after
+    assert get_vcpu(waiting).queue
+    after = make_call(waiting.replace(data=(0, 0)), read, eax=DTR).after
+    assert after.data == data
+    assert not get_vcpu(after).queue
+
+
+def test_a_selector_that_waits_is_there_for_who_reads_it() -> None:
+    """So do the calls that answer a selector."""
+    machine = update(software(), 0, deferral=DEFER_DT)
+    waiting = make_call(machine, "VMI_SetLDT", eax=0).after
+    assert get_vcpu(waiting).ldtr == 0x88
+    assert make_call(waiting, "VMI_GetLDT").results == {"selector": 0}
+    vcpu = get_vcpu(make_call(waiting, "VMI_GetTR").after)
+    assert not vcpu.queue
+
+
 def test_the_start_is_a_kernel() -> None:
     """What the calls above change is there from the start."""
     machine = build(start=Start())
