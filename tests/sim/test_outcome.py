@@ -252,6 +252,7 @@ def write(tree: Expression) -> str:
         return f"at {tree.label}"
     if isinstance(tree, Not):
         return f"(not {write(tree.operand)})"
+    assert isinstance(tree, Binary)
     return f"({write(tree.left)} {tree.operator} {write(tree.right)})"
 
 

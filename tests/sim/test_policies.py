@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.sim.policies import POLICIES, UNSPECIFIED, Policy
+from app.sim.gaps import UNSPECIFIED
+from app.sim.policies import POLICIES, Policy
 
 
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)

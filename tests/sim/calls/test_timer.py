@@ -153,7 +153,7 @@ def test_set_alarm__unspecified__irq0_elsewhere() -> None:
 
 def test_wallclock_updated__unspecified__several_processors() -> None:
     """Whether one poll clears it for all of them is a gap."""
-    answers = {}
+    answers: dict[str, list[int]] = {}
     for reading in ("unspecified", "machine", "processor"):
         machine = suspend(build_smp(wallclock_updated=reading))[0]
         if reading == "unspecified":
