@@ -53,7 +53,7 @@ STEP = "platform=software&outcome=sleeps-with-work&way=witness&step=5"
 def test_a_run_tells_where_platforms_part(client: TestClient) -> None:
     page = client.get(f"/whatif/kleen-sti-shadow?{STEP}").text
     text = read_text(page)
-    assert "software and native part at step 5" in text
+    assert "software and native diverge at step 5" in text
     assert "next irq0 here, sleep there" in text
     assert "≠ native, hardware" in text
 
