@@ -1,6 +1,6 @@
 # What a case needs around it to run as a multiboot image: paging at the
 # simulator's addresses, descriptor tables, the local APIC, and a way out.
-# The harness appends the gates, the case's listings and these symbols:
+# The harness appends the gates, the case's pages and listings, and symbols:
 #   case_pending  vector that is pending at the start, 0 if none
 #   case_nmi      1 if an NMI is pending at the start
 #   case_timer    vector of the timer, 0 if none
@@ -24,7 +24,7 @@ boot:   cli
         mov eax, 0x10           # PSE
         mov cr4, eax
         mov eax, cr0
-        or eax, 0x80000000
+        or eax, 0x80010000      # PG, WP
         mov cr0, eax
         lgdt [boot_gdt_pointer]
         push 0x60
@@ -174,7 +174,9 @@ boot_page_directory:
         .long 0x83
         .fill 31, 4, 0
         .long 0x01800087        # user code
-        .fill 734, 4, 0
+        .fill 223, 4, 0
+        .long boot_page_table + 0x7     # the pages of the case
+        .fill 510, 4, 0
         .long 0x01c00087        # user stack
         .long 0x01000087        # kernel
         .long 0x01400087        # data words and kernel stack

@@ -19,6 +19,8 @@ from app.sim.layout import (
     USER_BASE,
     USER_STACK_TOP,
 )
+from app.sim.page_tables import USER_PAGES_BASE
+from app.sim.paging import PAGE
 from app.sim.start import VECTORS
 from tests.oracles.binutils import (
     assemble,
@@ -36,6 +38,10 @@ EXIT_REPORTED = 0x10 << 1 | 1
 _INTERRUPT_GATE = 0x8E00
 _TRAP_GATE = 0x8F00
 _OPEN_GATE = 0x6000
+_RIGHTS = {"present": 0x1, "write": 0x2, "user": 0x4}
+PAGE_FRAMES = 0x200_0000
+"""Where QEMU has the frames of a case's pages."""
+
 _OPEN = frozenset({"bp", "of", "int80"})
 _APIC_EOI = 0xFEE0_00B0
 
@@ -47,7 +53,8 @@ class Case:
     ``pending`` has arrived at the start, ``timer`` arrives some time later.
     A listing ends by a jump to ``finish``. ``enters_user`` starts in the
     user's listing, at CPL 3. ``nmi_again`` raises another NMI as soon as the
-    first handler has been entered.
+    first handler has been entered. Of each of ``pages`` it is said whether it
+    is ``present``, and open to ``write`` and to the ``user``.
     """
 
     kernel: str
@@ -59,6 +66,7 @@ class Case:
     interrupts: bool = False
     enters_user: bool = False
     nmi_again: bool = False
+    pages: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
 
 
 def observe(directory: Path, case: Case) -> dict[str, int]:
@@ -116,12 +124,26 @@ def _build_source(case: Case, *, sampled: bool) -> str:
             ),
             '.section .user, "awx"',
             f"user_entry:\n{mark('user', case.user or '')}",
+            '.section .pages, "aw"',
+            *_build_pages(case),
             '.section .words, "aw"',
             *(f"{word}: .long 0" for word in case.words),
             ".long 0",
             "",
         ]
     )
+
+
+def _build_pages(case: Case) -> list[str]:
+    """Write the table of the pages, each with a frame of its own."""
+    lines = ["boot_page_table:"]
+    for number, (name, rights) in enumerate(case.pages.items()):
+        bits = sum(bit for right, bit in _RIGHTS.items() if rights.get(right))
+        entry = PAGE_FRAMES + PAGE * number | bits
+        place = USER_PAGES_BASE + PAGE * number
+        lines.append(f".set {name}, {place}")
+        lines.append(f"{name}_pte: .long {entry if bits & 1 else 0}")
+    return lines
 
 
 def _get_vector(event: str | None) -> int:

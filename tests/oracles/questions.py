@@ -14,7 +14,11 @@ LIMITS = Limits(states=50_000, transitions=500_000, seconds=10.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Guest code and a first state; the outcomes are asked separately."""
+    """Guest code and a first state; the outcomes are asked separately.
+
+    ``pages`` turns paging on, and says where each page lies and what it
+    grants.
+    """
 
     code: Mapping[str, str]
     words: Mapping[str, int] = field(default_factory=dict)
@@ -22,6 +26,7 @@ class Question:
     registers: Mapping[str, int] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     events: Mapping[str, str] = field(default_factory=dict)
+    pages: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def ask(
@@ -60,6 +65,11 @@ def write(question: Question, outcomes: Mapping[str, str], when: str) -> str:
     lines += [f"{name} = true" for name in question.flags]
     lines.append("[events]")
     lines += [f"{name} = {value}" for name, value in question.events.items()]
+    if question.pages:
+        lines.append('[paging]\nmode = "32"')
+    for name, rights in question.pages.items():
+        lines.append(f"[pages.{name}]")
+        lines += [f"{key} = {str(to).lower()}" for key, to in rights.items()]
     lines.append("[outcomes]")
     for name, text in outcomes.items():
         lines.append(f'{name} = {{ when = "{when}", is = "{text}" }}')
