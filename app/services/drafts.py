@@ -42,6 +42,8 @@ def pack(text: str) -> str | None:
         data = text.encode()
     except UnicodeError:
         return None
+    if len(data) > TEXT_BYTES:
+        return None
     packer = zlib.compressobj(_LEVEL, wbits=_RAW, zdict=_read_dictionary())
     raw = packer.compress(data) + packer.flush()
     packed = VERSION + base64.urlsafe_b64encode(raw).decode().rstrip("=")

@@ -150,3 +150,28 @@ def test_a_run_becomes_evidence_and_a_decision(reviewer_page: Page) -> None:
     expect(superseded.filter(has_text=TITLE)).to_have_count(1)
     exported = page.request.get("/decisions.md").text()
     assert "Left open for explicit delivery." in exported
+
+
+def test_a_run_of_ones_own_text_becomes_evidence(reviewer_page: Page) -> None:
+    """Written in the editor, run, put forward on a thread, read there."""
+    page = reviewer_page
+    page.goto("/whatif/new?starter=sleep")
+    text = page.get_by_label("Scenario (TOML)")
+    text.fill(f"# put forward\n{text.input_value()}")
+    text.press("Control+Enter")
+    page.wait_for_url(re.compile(r"/runs/[0-9a-f]{64}$"))
+    run = page.url
+    page.get_by_label("On the thread").select_option("kleen-watchdog-nmi")
+    attach(page, "always")
+    expect(page).to_have_url(re.compile("/threads/kleen-watchdog-nmi"))
+    row = page.locator("table.evidence tbody tr").filter(
+        has_text="sleep for good"
+    )
+    expect(row).to_contain_text("holds")
+    row.get_by_role("link").first.click()
+    assert page.url.startswith(run)
+    page.locator("summary", has_text="as it was run").click()
+    expect(page.locator("details[open] pre")).to_contain_text("put forward")
+    page.goto("/")
+    latest = page.get_by_role("listitem").filter(has_text="evidence attached")
+    expect(latest.first).to_contain_text("kleen-watchdog-nmi")

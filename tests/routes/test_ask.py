@@ -215,6 +215,13 @@ def test_a_question_is_saved_and_stands_on_the_list(
     assert "it always happens that the processor" in text
     matrix = signed_in.get("/whatif/")
     assert "/whatif/asked-sleep" in matrix.text
+    # what stands alone has no dot before it
+    assert '<span class="meta">asked by' in matrix.text
+    latest = re.search(
+        r"scenario saved:\s*<a href=\"/whatif/asked-sleep\">asked-sleep</a>",
+        signed_in.get("/").text,
+    )
+    assert latest
     assert "asked by ada" in read_text(matrix.text)
     edited = signed_in.get("/whatif/new?scenario=asked-sleep")
     assert read_area(edited.text) == TEXT

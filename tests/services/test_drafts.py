@@ -60,6 +60,15 @@ def test_a_text_too_long_for_an_address_has_none() -> None:
     assert pack(noise) is None
 
 
+def test_a_text_that_no_address_may_hold_gets_none() -> None:
+    """However short its address would be: nobody could open it."""
+    longest = "#" * TEXT_BYTES
+    packed = pack(longest)
+    assert packed is not None
+    assert unpack(packed) == longest
+    assert pack(longest + "#") is None
+
+
 @pytest.mark.parametrize(
     "packed",
     [
