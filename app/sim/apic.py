@@ -124,8 +124,15 @@ def _send(machine: Machine, cpu: CpuId, order: Order) -> Machine:
         if latency == "immediate" or own:
             machine = _LANDINGS[mode](machine, message)
         elif message not in machine.bus:
-            machine = machine.replace(bus=(*machine.bus, message))
+            machine = machine.replace(bus=_add(machine.bus, message))
     return machine
+
+
+def _add(bus: tuple[Message, ...], message: Message) -> tuple[Message, ...]:
+    """Put a message behind those on the same way; ways have one order."""
+    return tuple(
+        sorted((*bus, message), key=lambda each: (each.source, each.target))
+    )
 
 
 def _find_targets(

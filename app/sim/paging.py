@@ -18,9 +18,7 @@ from app.sim.errors import GuestFault
 from app.sim.machine import CpuId, Machine, VCpu, update
 from app.sim.physical import WORD, get_physical
 from app.sim.shadowing import get_seen, is_shadowed, see_all, set_seen
-
-PAGE_FAULT: Final = 14
-GP: Final = 13
+from app.sim.vectors import GP, PAGE_FAULT
 
 PRESENT: Final = 0x1
 WRITABLE: Final = 0x2

@@ -17,6 +17,11 @@ from app.sim.instructions.access import (
     set_flags,
     write,
 )
+from app.sim.instructions.integer import (
+    CARRY_AND_OVERFLOW,
+    COUNT_MASK,
+    SECOND,
+)
 from app.sim.listing import Memory, Operand, Register, Target
 from app.sim.machine import (
     AF,
@@ -36,8 +41,6 @@ from app.sim.machine import (
 )
 from app.sim.registry import instruction
 
-COUNT_MASK: Final = 31
-CARRY_AND_OVERFLOW: Final = CF | OF
 LOADED: Final = SF | ZF | AF | PF | CF
 WORD: Final = 4
 
@@ -67,7 +70,7 @@ def _rotate(
     result = turned & compute_mask(size)
     machine = write(machine, cpu, destination, result)
     carry = turned >> bits & 1
-    beside = carry if left else result >> (bits - 2) & 1
+    beside = carry if left else result >> (bits - SECOND) & 1
     overflow = bool(result & compute_sign(size)) ^ beside
     flags = carry * CF | overflow * OF
     return set_flags(machine, cpu, flags, CARRY_AND_OVERFLOW)

@@ -1,4 +1,4 @@
-"""Integer arithmetic and logic, shifts, bits, multiplication.
+"""Integer arithmetic and logic, shifts, and bits.
 
 Flags are those of the SDM, volume 1, appendix A; `access` says what becomes
 of those that it leaves undefined.
@@ -34,8 +34,10 @@ from app.sim.machine import (
 )
 from app.sim.registry import instruction
 
-DIVIDE_ERROR: Final = 0
 COUNT_MASK: Final = 31
+SECOND: Final = 2
+"""The place of the bit beside the highest, counted from the end."""
+
 WITHOUT_CARRY: Final = ARITHMETIC & ~CF
 CARRY_AND_OVERFLOW: Final = CF | OF
 WORD: Final = 4
@@ -335,7 +337,7 @@ def ror(
     turn = steps % bits
     result = (value >> turn | value << (bits - turn)) & compute_mask(size)
     top = result >> (bits - 1)
-    overflow = top ^ result >> (bits - 2) & 1
+    overflow = top ^ result >> (bits - SECOND) & 1
     machine = write(machine, cpu, destination, result)
     flags = top * CF | overflow * OF
     return set_flags(machine, cpu, flags, CARRY_AND_OVERFLOW)

@@ -13,19 +13,17 @@ from app.sim.instructions.access import (
     set_flags,
     write,
 )
+from app.sim.instructions.integer import CARRY_AND_OVERFLOW
 from app.sim.listing import Operand
 from app.sim.machine import (
-    CF,
-    OF,
     CpuId,
     Machine,
     get_register,
     set_register,
 )
 from app.sim.registry import instruction
+from app.sim.vectors import DE
 
-DIVIDE_ERROR: Final = 0
-CARRY_AND_OVERFLOW: Final = CF | OF
 HALVES: Final = {1: ("al", "ah"), 2: ("ax", "dx"), 4: ("eax", "edx")}
 """For each size the registers of the low and the high half of a product."""
 
@@ -115,7 +113,7 @@ def div(machine: Machine, cpu: CpuId, source: Operand) -> Machine:
     machine, divisor = read(machine, cpu, source, size)
     dividend = _read_dividend(machine, cpu, size)
     if not divisor or dividend // divisor > compute_mask(size):
-        raise GuestFault(DIVIDE_ERROR)
+        raise GuestFault(DE)
     # OPERATION
     return _set_halves(machine, cpu, size, divmod(dividend, divisor))
 
@@ -128,14 +126,14 @@ def idiv(machine: Machine, cpu: CpuId, source: Operand) -> Machine:
     machine, bits = read(machine, cpu, source, size)
     divisor = compute_signed(bits, size)
     wide = _read_dividend(machine, cpu, size)
-    dividend = compute_signed(wide, 2 * size)
+    dividend = compute_signed(wide, size + size)
     if not divisor:
-        raise GuestFault(DIVIDE_ERROR)
+        raise GuestFault(DE)
     quotient, rest = divmod(abs(dividend), abs(divisor))
     quotient = -quotient if (dividend < 0) != (divisor < 0) else quotient
     limit = compute_sign(size)
     if not -limit <= quotient < limit:
-        raise GuestFault(DIVIDE_ERROR)
+        raise GuestFault(DE)
     # OPERATION
     rest = -rest if dividend < 0 else rest
     mask = compute_mask(size)
