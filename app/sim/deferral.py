@@ -17,7 +17,6 @@ from typing import Final, TypeAlias
 
 from app.sim.machine import CpuId, Deferred, Machine, update
 
-DEFER_NONE: Final = 0
 DEFER_MMU: Final = 1
 DEFER_CPU: Final = 2
 DEFER_DT: Final = 4

@@ -141,7 +141,8 @@ def deliver_exception(
     """Enter the handler of an exception; a fault on the way may double it.
 
     SDM vol. 3A, 6.15, interrupt 8. Without a way out the processor shuts
-    down.
+    down for good: what would wake it, an NMI or INIT, is left to the board,
+    which resets it.
     """
     try:
         if fault.address is not None:

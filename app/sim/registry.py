@@ -272,7 +272,8 @@ def _build_parameter(
     """Join what the annotation and the docstring say of one argument."""
     register = str(get_args(hint)[1])
     said, unit, meaning = words[name]
-    assert said == register, (name, said, register)  # noqa: S101
+    found = (name, said, register)
+    assert said == register, found  # noqa: S101 - our own mistake
     return Parameter(name, register, meaning, unit)
 
 

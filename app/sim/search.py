@@ -140,17 +140,10 @@ class Search:
         should_stop: Callable[[], bool] | None,
     ) -> None:
         """Search until all is found or a limit is met."""
-        keys, parents, targets, kinds = (
-            self.keys,
-            self.parents,
-            self.targets,
-            self.kinds,
-        )
-        budgets, moves_of, first_event = (
-            self.budgets,
-            self.moves,
-            self.first_event,
-        )
+        keys, parents = self.keys, self.parents
+        targets, kinds = self.targets, self.kinds
+        budgets, moves_of = self.budgets, self.moves
+        first_event = self.first_event
         arrivals_of, choices_of = self._arrivals, self._choices
         index = {key: state for state, key in enumerate(keys)}
         count = len(keys)

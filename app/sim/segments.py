@@ -51,7 +51,6 @@ BIG: Final = 0x4
 
 LDT_TYPE: Final = 0x2
 TSS_AVAILABLE: Final = 0x9
-TSS_BUSY: Final = 0xB
 BUSY: Final = 0x2
 TSS_OF_16_BITS: Final = frozenset({0x1, 0x3})
 TASK_GATE: Final = 0x5
@@ -70,7 +69,6 @@ PAGE_BITS: Final = 12
 _PAGE_MASK: Final = 0xFFF
 _LOW_LIMIT: Final = 0xFFFF
 _HIGH_LIMIT: Final = 0xF
-_LOW_BASE: Final = 0xFF_FFFF
 _WORD_BITS: Final = 16
 _BYTE: Final = 0xFF
 _BYTE_BITS: Final = 8

@@ -40,7 +40,6 @@ STEP: Final = 0x10
 
 FIXED: Final = 0
 LOWEST: Final = 1
-SMI: Final = 2
 NMI: Final = 4
 INIT: Final = 5
 STARTUP: Final = 6
@@ -87,7 +86,6 @@ _SHORTHAND_SHIFT: Final = 18
 _SHORTHAND_BITS: Final = 3
 _SELF: Final = 1
 _ALL: Final = 2
-_OTHERS: Final = 3
 _NIBBLE: Final = 4
 _NIBBLE_BITS: Final = 0xF
 _SVR_BITS: Final = 0x3FF

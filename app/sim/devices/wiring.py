@@ -16,8 +16,6 @@ from app.sim.devices.pic import Pic, build_pic
 from app.sim.devices.pit import Pit
 from app.sim.devices.serial import Serial
 
-DELAY_PORT: Final = 0x80
-"""A write there takes the time of a bus access, and does nothing else."""
 PORTS: Final = frozenset(
     {
         *pic_device.PORTS,
