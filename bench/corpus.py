@@ -1,14 +1,26 @@
 """Every question of the corpus, from its text to its answer."""
 
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import NamedTuple
 
 from app.sim import PLATFORMS, explore, parse_scenario
+from bench import spin
 
 FOLDER = Path(__file__).resolve().parents[1] / "app/corpus/vmi/scenarios"
+
+
+MODELS: Mapping[str, Callable[[Path], spin.Verdict]] = {
+    "kleen-sti-shadow": lambda directory: spin.ask(directory, spin.Variant(1)),
+    "wright-batch-smp-flush": lambda directory: spin.ask_model(
+        directory, spin.SHOOTDOWN, ("DEFER", "SHADOW"), "page_fault"
+    ),
+}
+"""Questions that there is a model of; it is asked one outcome of one
+platform, where the simulator answers all of them."""
 
 
 class Answered(NamedTuple):
@@ -41,6 +53,14 @@ def answer(slug: str) -> Answered:
         middle - start,
         end - middle,
     )
+
+
+def ask_spin(slug: str) -> float | None:
+    """Ask the model of a question; return the seconds, or None."""
+    if slug not in MODELS or spin.get_missing_package() is not None:
+        return None
+    with tempfile.TemporaryDirectory() as directory:
+        return MODELS[slug](Path(directory)).seconds
 
 
 def _answer_everywhere(slug: str) -> None:

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bench.spin import get_missing_package
+
 BENCH = Path(__file__).resolve().parents[2] / "bench" / "explore.py"
 COLUMNS = (
     "interrupts",
@@ -35,6 +37,9 @@ def test_it_prints_a_row_for_each_size_and_the_goals() -> None:
     assert any(line.startswith("best rate ") for line in lines)
     assert any("bytes a state" in line for line in lines)
     assert lines[-1].startswith("2 questions on all platforms")
+    if get_missing_package() is None:
+        asked = [line.split()[-1] for line in lines[-3:-1]]
+        assert all(float(seconds) > 0 for seconds in asked)
 
 
 def test_it_refuses_a_size_that_is_no_number() -> None:
