@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future
+from contextlib import suppress
 from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
@@ -58,6 +59,9 @@ KEPT_JOBS = 100
 
 MARGIN = 5.0
 """Seconds after which a worker is killed that did not end by itself."""
+
+STOPPING = 2.0
+"""Seconds that who cancels waits for the process to end."""
 
 CHECKS = 6
 """How many texts may wait to be read."""
@@ -290,6 +294,8 @@ class Explorer:
             is_wanted = bool(job.clients)
         if not is_wanted:
             job.stop()
+            with suppress(ReviewError):
+                job.wait(STOPPING)
 
     def check(self, text: str) -> tuple[Fault, ...]:
         """Return what is wrong with a scenario's text, read by a worker."""

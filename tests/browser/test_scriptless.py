@@ -26,7 +26,7 @@ def test_a_witness_is_stepped_by_links(scriptless_page: Page) -> None:
     """The switches and each step are addresses."""
     page = scriptless_page
     page.goto("/whatif/kleen-sti-shadow")
-    page.get_by_label("Platform").select_option("software")
+    page.get_by_label("Platform", exact=True).select_option("software")
     page.get_by_role("button", name="Show").click()
     expect(page).to_have_url(re.compile("platform=software"))
     page.get_by_role("link", name="one step forward").click()

@@ -72,6 +72,8 @@ def test_a_long_run_is_followed_and_cancelled(
     assert 'hx-trigger="load' in part.text
     response = client.post(url.replace("progress", "cancel"))
     job_error = "the run was cancelled"
+    # the very page that answers says so, for nobody without script polls
+    assert job_error in read_text(response.text)
     with pytest.raises(Exception, match=job_error):
         job.wait(30)
     page = client.get(url)
