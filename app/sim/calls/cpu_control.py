@@ -372,6 +372,15 @@ def get_cr0(machine: Machine, cpu: CpuId) -> tuple[Machine, Eax]:
     value : EAX
         The register in the native format.
 
+    Raises
+    ------
+    Unspecified
+        If that is the end of a write that waits.
+    GuestFault
+        If that is.
+    NotModelled
+        If that is.
+
     RFC Appendix A / CPU control calls
     """
     # OPERATION
@@ -448,6 +457,15 @@ def get_cr4(machine: Machine, cpu: CpuId) -> tuple[Machine, Eax]:
     value : EAX
         The register in the native format.
 
+    Raises
+    ------
+    Unspecified
+        If that is the end of a write that waits.
+    GuestFault
+        If that is.
+    NotModelled
+        If that is.
+
     RFC Appendix A / CPU control calls
     """
     # OPERATION
@@ -468,6 +486,15 @@ def clts(machine: Machine, cpu: CpuId) -> Machine:
     It saves a pair of VMI_GetCR0 and VMI_SetCR0, and works on the register
     that those read and write. It does not wait: floating-point state is
     concerned.
+
+    Raises
+    ------
+    Unspecified
+        If that is the end of a write that waits.
+    GuestFault
+        If that is.
+    NotModelled
+        If that is.
 
     RFC Appendix A / CPU control calls
     """

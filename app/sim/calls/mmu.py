@@ -119,7 +119,11 @@ def flush_tlb_(machine: Machine, cpu: CpuId, how: Eax) -> Machine:
     Raises
     ------
     Unspecified
-        If bit 0 is clear.
+        If bit 0 is clear, or if that is the end of an update that waits.
+    GuestFault
+        If that is.
+    NotModelled
+        If that is.
 
     RFC Appendix A / MMU calls
     """
@@ -150,6 +154,15 @@ def inval_page(machine: Machine, cpu: CpuId, linear: Eax) -> Machine:
     ----------
     linear : EAX
         An address in the page.
+
+    Raises
+    ------
+    Unspecified
+        If that is the end of an update that waits.
+    GuestFault
+        If that is.
+    NotModelled
+        If that is.
 
     RFC Appendix A / MMU calls
     """
@@ -185,6 +198,8 @@ def clone_page_table(
     ------
     Unspecified
         If the range leaves the page, or the template is not registered.
+    NotModelled
+        If there is no memory at either page.
 
     RFC Appendix A / MMU calls (PTE accessors)
     """
@@ -223,6 +238,8 @@ def clone_page_directory(
     ------
     Unspecified
         If the range leaves the page, or the template is not registered.
+    NotModelled
+        If there is no memory at either page.
 
     RFC Appendix A / MMU calls (PTE accessors)
     """
@@ -333,9 +350,12 @@ def set_deferred_mode(machine: Machine, cpu: CpuId, classes: Eax) -> Machine:
     Raises
     ------
     Unspecified
-        If other bits are set.
+        If other bits are set, or if that is the end of an update that waits.
     GuestFault
-        #GP if that is the reading of the missing word.
+        #GP if that is the reading of the missing word, or the end of an
+        update that waits.
+    NotModelled
+        If that is the end of one.
 
     RFC Appendix A / MMU calls (PTE accessors)
     """
@@ -360,6 +380,15 @@ def flush_deferred_calls(machine: Machine, cpu: CpuId) -> Machine:
     """Make all updates that wait in the queue of this processor.
 
     The RFC patches give the call a mode in EAX, the document does not.
+
+    Raises
+    ------
+    Unspecified
+        If that is the end of an update that waits.
+    GuestFault
+        If that is.
+    NotModelled
+        If that is.
 
     RFC Appendix A / MMU calls (PTE accessors)
     """

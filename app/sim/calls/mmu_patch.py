@@ -210,7 +210,8 @@ def allocate_page(  # noqa: PLR0913, PLR0917 - the argument table
     Unspecified
         If the range leaves the page, or the origin is not registered.
     NotModelled
-        If the stack has no memory for the arguments on it.
+        If there is no memory at either page, or for the arguments on the
+        stack.
 
     RFC patches only
     """
