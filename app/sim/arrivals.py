@@ -39,9 +39,10 @@ def arrive(machine: Machine, event: str) -> list[Machine]:
     """Let an event arrive; more than one answer is a free choice.
 
     No answer means that the event cannot happen now: a processor that has
-    stopped takes no notice, and only an armed alarm expires.
+    shut down takes no notice, and only an armed alarm expires.
     """
-    if machine.stopped or machine.vcpus[BOOT].shutdown:
+    concerned = machine.vcpus if event in _FOR_ALL else machine.vcpus[:1]
+    if machine.stopped or all(vcpu.shutdown for vcpu in concerned):
         return []
     arrival = _ARRIVALS.get(event)
     if arrival is None:
@@ -107,6 +108,11 @@ def _forget_pages(machine: Machine) -> list[Machine]:
         if vcpu.tlb
     ]
 
+
+_FOR_ALL: Final = frozenset(
+    {"suspend", "migrate", "tlb", "steal", "alarm", "timer"}
+)
+"""What happens to all processors; the rest goes to the first one."""
 
 _ARRIVALS: Final[Mapping[str, Callable[[Machine], list[Machine]]]] = (
     MappingProxyType(

@@ -82,3 +82,12 @@ def test_nothing_arrives_after_the_end() -> None:
     """A processor that is shut down, or stopped, takes no notice."""
     assert arrive(update(build(), 0, shutdown=1), "irq0") == []
     assert arrive(build().replace(stopped=1), "nmi") == []
+
+
+def test_the_others_go_on_after_the_end_of_the_first() -> None:
+    """What concerns all processors happens as long as one of them runs."""
+    machine = build(start=Start(processors=(Start(),)))
+    machine = update(machine, 0, shutdown=1)
+    assert arrive(machine, "irq0") == []
+    assert len(arrive(machine, "suspend")) == 2
+    assert arrive(update(machine, 1, shutdown=1), "suspend") == []
