@@ -78,7 +78,7 @@ def test_figures_typed_change_the_sum_and_stay(reader_page: Page) -> None:
 def test_pages_of_costs_are_accessible(reader_page: Page, path: str) -> None:
     page = reader_page
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         page.goto(path)
         page.evaluate(AXE)
         assert find_violations(page) == []
