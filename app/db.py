@@ -36,7 +36,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.types import DateTime, TypeDecorator
 from sqlmodel import SQLModel
 
-HEAD_REVISION = "0003"
+HEAD_REVISION = "0004"
 """The newest migration; a test compares it with the folder."""
 
 READERS = 16

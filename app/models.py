@@ -469,6 +469,7 @@ class Run(SQLModel, table=True):
 
     `text` is the scenario that was run, so that a run stands for itself;
     `scenario_slug` names the one it came from, if it is one of the list.
+    `answers` is the report without its executions, which lists need not read.
     """
 
     __tablename__ = "run"
@@ -480,6 +481,7 @@ class Run(SQLModel, table=True):
     text: str
     report: dict[str, Any] = Field(sa_column=_json_column())
     created_at: datetime = Field(sa_type=UTC_TIME)
+    answers: dict[str, Any] = Field(sa_column=_json_column())
 
 
 class Survey(SQLModel, table=True):

@@ -38,6 +38,7 @@ def make_run(session: Session, name: str = "r") -> Run:
         model="1",
         text="question = 'Does it sleep with work pending?'",
         report={"platforms": []},
+        answers={"platforms": []},
         created_at=NOW,
     )
     session.add(run)

@@ -9,12 +9,15 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
-from sqlmodel import SQLModel
+from sqlalchemy import inspect, select, text
+from sqlmodel import SQLModel, col
 
 from app.config import ROOT
 from app.db import HEAD_REVISION, Database
+from app.models import Run
 from app.schema import get_alembic_config
+from app.services import runs
+from app.sim import explore, parse_scenario
 from tests.conftest import PostgresCopies, SQLiteCopies
 
 Copies = SQLiteCopies | PostgresCopies
@@ -94,3 +97,20 @@ def test_four_that_upgrade_at_once_all_succeed(
         assert list(pool.map(upgrade, range(4))) == [0, 0, 0, 0]
     assert list_tables(bare_database) >= set(SQLModel.metadata.tables)
     bare_database.close()
+
+
+def test_stored_runs_get_their_answers(empty_database: Database) -> None:
+    """Going to 0004 makes of each report what `drop_executions` makes."""
+    config = get_alembic_config(empty_database.url)
+    question = (
+        'question = "q"\n[code]\nkernel = "hlt"\n'
+        '[outcomes]\na = { is = "halted" }\n'
+    )
+    report = explore(parse_scenario(question, slug="posted"))
+    with empty_database.write() as session:
+        runs.store_report(session, report, question)
+    command.downgrade(config, "0003")
+    command.upgrade(config, "head")
+    with empty_database.read() as session:
+        (answers,) = session.scalars(select(col(Run.answers))).all()
+    assert answers == runs.drop_executions(report.to_dict())

@@ -169,7 +169,7 @@ def _list_switches(
     question: QuestionRecord, policies: Mapping[str, str]
 ) -> tuple[Switch, ...]:
     """Return the policies that the answers depend on, or that are chosen."""
-    relevant = run_views.list_relevant(question.report or {"platforms": []})
+    relevant = run_views.list_relevant(question.answers or {"platforms": []})
     return tuple(
         Switch(POLICIES[name], policies.get(name, ""))
         for name in POLICIES

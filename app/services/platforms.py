@@ -90,7 +90,7 @@ def read_overview(session: Session) -> Overview:
 def _list_asking(session: Session) -> Mapping[str, list[Asking]]:
     """Return by policy the questions whose last run asked it."""
     rows = session.execute(
-        select(col(Scenario.slug), col(Scenario.question), col(Run.report))
+        select(col(Scenario.slug), col(Scenario.question), col(Run.answers))
         .join(Run, col(Run.id) == col(Scenario.run_id))
         .order_by(col(Scenario.position))
     )

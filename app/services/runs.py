@@ -139,6 +139,7 @@ def store_report(session: Session, report: Report, text: str) -> StoredRun:
         "model": report.model,
         "text": text,
         "report": content,
+        "answers": drop_executions(content),
         "created_at": datetime.now(UTC),
     }
     stored = find_run(session, report.id)
@@ -154,9 +155,36 @@ def store_report(session: Session, report: Report, text: str) -> StoredRun:
             return StoredRun(report.id, created=True)
     if has_time_limit(stored.report) and not has_time_limit(content):
         session.execute(
-            update(Run).where(col(Run.id) == report.id).values(report=content)
+            update(Run)
+            .where(col(Run.id) == report.id)
+            .values(report=content, answers=drop_executions(content))
         )
     return StoredRun(report.id, created=False)
+
+
+def drop_executions(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a list shows of a report.
+
+    The first state is left out, and in place of each execution stands
+    whether there is one.
+    """
+    return {
+        **report,
+        "platforms": [_shorten(part) for part in report["platforms"]],
+    }
+
+
+def _shorten(part: Mapping[str, Any]) -> dict[str, Any]:
+    answers = {
+        name: {
+            **answer,
+            "witness": bool(answer["witness"]),
+            "counter": bool(answer["counter"]),
+        }
+        for name, answer in part["answers"].items()
+    }
+    kept = {name: value for name, value in part.items() if name != "initial"}
+    return {**kept, "answers": answers}
 
 
 def _drop_oldest(session: Session) -> None:

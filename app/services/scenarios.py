@@ -58,7 +58,7 @@ class Author(NamedTuple):
 class QuestionRecord:
     """A question as it is stored, with its last run's report.
 
-    `position` is its place in the list; `report` is None before the first
+    `position` is its place in the list; `answers` is None before the first
     run, `author` for a question of the corpus.
     """
 
@@ -69,7 +69,7 @@ class QuestionRecord:
     thread: Objection | None
     calls: tuple[str, ...]
     run_id: str | None
-    report: dict[str, Any] | None
+    answers: dict[str, Any] | None
     author: Author | None
 
     @property
@@ -92,9 +92,9 @@ class QuestionRecord:
     def lines(self) -> tuple[Line, ...]:
         """Return the last answers, a column for each known platform."""
         parsed = self.parsed
-        if self.report is None or parsed is None:
+        if self.answers is None or parsed is None:
             return ()
-        return build_lines(self.report, parsed, tuple(PLATFORMS))
+        return build_lines(self.answers, parsed, tuple(PLATFORMS))
 
 
 def list_questions(
@@ -179,7 +179,7 @@ def _select_questions() -> Select[Any]:
             col(Scenario.question),
             col(Scenario.text),
             col(Scenario.run_id),
-            col(Run.report),
+            col(Run.answers),
             col(Thread.slug),
             col(Thread.title),
             col(Thread.state),
@@ -213,7 +213,7 @@ def _read_questions(
             thread=Objection(*row[7:11]) if row[7] is not None else None,
             calls=tuple(calls.get(row[0], ())),
             run_id=row[5],
-            report=row[6],
+            answers=row[6],
             author=Author(*row[11:14]) if row[11] is not None else None,
         )
         for row in rows

@@ -1,6 +1,7 @@
 """Runs: content-addressed, bounded, never explored twice."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
@@ -96,7 +97,7 @@ def test_the_oldest_runs_that_nothing_refers_to_go(
     assert count_runs(session) == before + 3
     assert runs.find_run(session, reports[0].id)
     assert not runs.find_run(session, reports[1].id)
-    assert scenarios.read_question(session, SLUG).report
+    assert scenarios.read_question(session, SLUG).answers
 
 
 def test_a_question_is_explored_once(
@@ -155,3 +156,21 @@ def test_what_an_older_model_answered_is_explored_again(
         assert session.scalars(select(col(Evidence.run_id))).all() == [
             old.run_id
         ]
+
+
+def test_lists_read_a_report_without_its_executions(
+    session: Session,
+) -> None:
+    """They have the same answers, and whether there is an execution."""
+    report, text = ask(1)
+    runs.store_report(session, report, text)
+    short = session.scalar(
+        select(col(Run.answers)).where(col(Run.id) == report.id)
+    )
+    assert short is not None
+    whole: Any = report.to_dict()
+    for part, full in zip(short["platforms"], whole["platforms"], strict=True):
+        assert set(full) - set(part) == {"initial"}
+        for name, told in full["answers"].items():
+            ways = {way: bool(told[way]) for way in ("witness", "counter")}
+            assert part["answers"][name] == {**told, **ways}
