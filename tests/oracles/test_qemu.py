@@ -24,6 +24,8 @@ from tests.oracles.rules import RULES, kernel
 pytestmark = pytest.mark.oracle
 
 SAMPLES = 300
+ROUNDS = 8
+"""How often a busy machine may miss a place that can be interrupted."""
 CASES = {**RULES, **FAULT_RULES}
 
 
@@ -94,7 +96,12 @@ again:  mov ss, eax
         timer="irq0",
         interrupts=True,
     )
-    observed = sample(tmp_path, loop, SAMPLES)
+    expected = {kernel(1), kernel(3), kernel(4)}
+    observed: set[int] = set()
+    for _ in range(ROUNDS):
+        observed |= sample(tmp_path, loop, SAMPLES)
+        if observed >= expected:
+            break
     reachable = ask(
         Question(
             code={
@@ -109,7 +116,7 @@ again:  mov ss, eax
         ),
         {f"at-{number}": f"saved == {kernel(number)}" for number in range(5)},
     )
-    assert observed - {kernel(0)} == {kernel(1), kernel(3), kernel(4)}
+    assert observed - {kernel(0)} == expected
     assert reachable == {
         "at-0": "sometimes",
         "at-1": "sometimes",

@@ -123,9 +123,9 @@ def test_a_task_that_waits_is_stopped_before_it_begins() -> None:
 
 
 def test_a_task_without_end_is_ended() -> None:
-    pool = WorkerPool(1, seconds=0.2, megabytes=1024)
+    pool = WorkerPool(1, seconds=3, megabytes=1024)
     with pytest.raises(LateWorkerError):
-        pool.submit(sleep, 20).result(PATIENCE)
+        pool.submit(sleep, 60).result(PATIENCE)
     assert pool.submit(sleep, 0).result(PATIENCE)
     pool.shutdown()
 
