@@ -7,6 +7,7 @@ keeps writers in line (see CONTRIBUTING, «The database»).
 
 import importlib
 import threading
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import (
     AbstractContextManager,
@@ -33,10 +34,10 @@ from sqlalchemy import (
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection
-from sqlalchemy.types import DateTime, TypeDecorator
+from sqlalchemy.types import DateTime, LargeBinary, TypeDecorator
 from sqlmodel import SQLModel
 
-HEAD_REVISION = "0004"
+HEAD_REVISION = "0005"
 """The newest migration; a test compares it with the folder."""
 
 READERS = 16
@@ -87,6 +88,65 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value.tzinfo is None:
             return value.replace(tzinfo=UTC)
         return value.astimezone(UTC)
+
+
+class PackedBytes(TypeDecorator[bytes]):
+    """Bytes, deflated on their way in."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(
+        self,
+        value: bytes | None,
+        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's signature
+    ) -> bytes | None:
+        """Pack what is not packed yet."""
+        return value if value is None else pack(value)
+
+    def process_result_value(
+        self,
+        value: bytes | None,
+        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's signature
+    ) -> bytes | None:
+        """Unpack on the way out."""
+        return value if value is None else zlib.decompress(value)
+
+
+class PackedText(TypeDecorator[str]):
+    """A long text, deflated on its way in."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(
+        self,
+        value: str | None,
+        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's signature
+    ) -> bytes | None:
+        """Pack the text, or pass on what is packed already."""
+        if value is None:
+            return None
+        return pack(value if isinstance(value, bytes) else value.encode())
+
+    def process_result_value(
+        self,
+        value: bytes | None,
+        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy's signature
+    ) -> str | None:
+        """Unpack on the way out."""
+        return None if value is None else zlib.decompress(value).decode()
+
+
+class Packed(bytes):
+    """Bytes that are deflated already, as another process made them."""
+
+    __slots__ = ()
+
+
+def pack(value: bytes) -> bytes:
+    """Return bytes deflated, those that are so already as they are."""
+    return value if isinstance(value, Packed) else zlib.compress(value)
 
 
 class Database:

@@ -7,20 +7,19 @@ queries as a page has parts.
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import (
     JSON,
     Column,
     Index,
     Integer,
-    LargeBinary,
     UniqueConstraint,
 )
 from sqlalchemy import Enum as EnumType
 from sqlmodel import Field, SQLModel
 
-from app.db import UTCDateTime
+from app.db import PackedBytes, PackedText, UTCDateTime
 
 UTC_TIME: Any = UTCDateTime  # SQLModel types sa_type as a bare class
 
@@ -39,6 +38,17 @@ def _enum_column(enum: type[StrEnum], *, nullable: bool = False) -> Any:  # noqa
 
 def _json_column() -> Any:  # noqa: ANN401 - a new column each time
     return Column(JSON, nullable=False)
+
+
+class _Numbered(Protocol):
+    id: Any
+
+
+def get_id(row: _Numbered) -> int:
+    """Return the number of a row that was flushed."""
+    if not isinstance(row.id, int):
+        raise TypeError("a row that was not flushed")
+    return row.id
 
 
 class Role(StrEnum):
@@ -140,6 +150,33 @@ class Disposition(StrEnum):
     duplicate = "duplicate"
 
 
+class RevisionSource(StrEnum):
+    """Where a revision's text came from."""
+
+    corpus = "corpus"
+    upload = "upload"
+    edit = "edit"
+    mail = "mail"
+    suggestion = "suggestion"
+
+
+class QuoteState(StrEnum):
+    """What became of a quoted block that resembles a clause."""
+
+    decided = "decided"
+    waiting = "waiting"
+    dismissed = "dismissed"
+
+
+class AnchorState(StrEnum):
+    """How sure it is where an annotation points in a revision."""
+
+    exact = "exact"
+    moved = "moved"
+    proposed = "proposed"
+    orphan = "orphan"
+
+
 class Proposal(SQLModel, table=True):
     """An RFC under review."""
 
@@ -153,7 +190,11 @@ class Proposal(SQLModel, table=True):
 
 
 class Revision(SQLModel, table=True):
-    """One text of a proposal's document (Markdown), numbered from 1."""
+    """One text of a proposal's document (Markdown), numbered from 1.
+
+    A reference is kept because mails quote it, and is never the document
+    under review. `message_ids` names the mails that the text was made from.
+    """
 
     __tablename__ = "revision"
     __table_args__ = (UniqueConstraint("proposal_id", "number"),)
@@ -164,6 +205,17 @@ class Revision(SQLModel, table=True):
     dated_on: str
     change: str
     text: str
+    source: RevisionSource = Field(
+        default=RevisionSource.corpus, sa_column=_enum_column(RevisionSource)
+    )
+    is_reference: bool = False
+    message_ids: list[str] = Field(
+        default_factory=list, sa_column=_json_column()
+    )
+    reviewer_id: int | None = Field(
+        default=None, foreign_key="reviewer.id", index=True
+    )
+    created_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
 
 
 class Section(SQLModel, table=True):
@@ -309,23 +361,165 @@ class CallSection(SQLModel, table=True):
     position: int
 
 
+class Conversation(SQLModel, table=True):
+    """The mails that answer one another, a tree (RFC 5256 REFERENCES).
+
+    `root` is the id of the mail at the top, which may never have come; it is
+    empty where mails were gathered by their subject alone.
+    """
+
+    __tablename__ = "conversation"
+
+    id: int | None = Field(default=None, primary_key=True)
+    root: str = Field(index=True)
+    subject: str
+    message_count: int
+    started_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+    last_at: datetime | None = Field(
+        default=None, sa_type=UTC_TIME, index=True
+    )
+
+
 class Message(SQLModel, table=True):
-    """A mail as received: the raw bytes and what was read from them."""
+    """A mail: what was read from the first delivery of it.
+
+    `references` are the ids of its ancestors, eldest first, as it names them;
+    `parent_id` is the mail it hangs under in its conversation, guessed where
+    only the subject says so; an editor's cut forbids such a guess.
+    `position` counts the conversation's mails from the top down, `depth` the
+    mails above. `aligned_to` is the revision that its quotes were compared
+    with. `sender` is the From header's text.
+    """
 
     __tablename__ = "message"
+    __table_args__ = (
+        Index("ix_message_conversation", "conversation_id", "position"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     message_id: str = Field(unique=True)
     subject: str
+    base_subject: str = Field(index=True)
+    is_reply: bool
     sender: str
-    sent_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+    sent_at: datetime | None = Field(
+        default=None, sa_type=UTC_TIME, index=True
+    )
     in_reply_to: str | None = Field(default=None, index=True)
-    list_id: str | None = None
+    references: list[str] = Field(sa_column=_json_column())
     headers: list[list[str]] = Field(sa_column=_json_column())
-    body: str
-    html: str
-    raw: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    trailers: list[list[str]] = Field(sa_column=_json_column())
+    charset: str
+    body: str = Field(sa_column=Column(PackedText, nullable=False))
+    html: str = Field(sa_column=Column(PackedText, nullable=False))
     imported_at: datetime = Field(sa_type=UTC_TIME)
+    conversation_id: int | None = Field(
+        default=None, foreign_key="conversation.id"
+    )
+    parent_id: int | None = Field(
+        default=None, foreign_key="message.id", index=True
+    )
+    is_parent_guessed: bool = False
+    is_cut: bool = False
+    depth: int = 0
+    position: int = 0
+    aligned_to: int | None = Field(
+        default=None, foreign_key="revision.id", index=True
+    )
+
+
+class Delivery(SQLModel, table=True):
+    """One copy of a mail as it was received, byte for byte.
+
+    `source` names the file it came in, `list_id` the list that sent it.
+    """
+
+    __tablename__ = "delivery"
+
+    id: int | None = Field(default=None, primary_key=True)
+    message_row_id: int = Field(foreign_key="message.id", index=True)
+    sha256: str = Field(unique=True)
+    list_id: str | None = None
+    archived_at: str | None = None
+    source: str
+    size: int
+    raw: bytes = Field(sa_column=Column(PackedBytes, nullable=False))
+    imported_at: datetime = Field(sa_type=UTC_TIME)
+
+
+class Attachment(SQLModel, table=True):
+    """A part of a mail that is kept and listed, never rendered.
+
+    `position` is its place among all leaves of the MIME tree, from 0.
+    """
+
+    __tablename__ = "attachment"
+
+    message_row_id: int = Field(foreign_key="message.id", primary_key=True)
+    position: int = Field(primary_key=True)
+    name: str
+    media_type: str
+    size: int
+
+
+class Quote(SQLModel, table=True):
+    """A quoted block of a mail that resembles a clause.
+
+    `position` counts all quoted blocks of the mail from 0, `start` and `end`
+    its code points in the body, `reply_start` and `reply_end` the answer
+    below it. `section_id` and `call_id` are what was decided, in the revision
+    that the mail is aligned to; `annotation_id` is the remark it became.
+    """
+
+    __tablename__ = "quote"
+    __table_args__ = (
+        UniqueConstraint("message_row_id", "position"),
+        Index("ix_quote_state", "state"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    message_row_id: int = Field(foreign_key="message.id")
+    position: int
+    depth: int
+    start: int
+    end: int
+    reply_start: int
+    reply_end: int
+    state: QuoteState = Field(sa_column=_enum_column(QuoteState))
+    section_id: int | None = Field(
+        default=None, foreign_key="section.id", index=True
+    )
+    call_id: int | None = Field(
+        default=None, foreign_key="call.id", index=True
+    )
+    annotation_id: str | None = Field(
+        default=None, foreign_key="annotation.id", index=True
+    )
+    reviewer_id: int | None = Field(
+        default=None, foreign_key="reviewer.id", index=True
+    )
+
+
+class QuoteCandidate(SQLModel, table=True):
+    """A place that a quote may be from; position 0 scores best.
+
+    `score` is in thousandths; `method` says how it was found. `exact` is the
+    text there, `start` and `end` its code points in the section's text.
+    """
+
+    __tablename__ = "quote_candidate"
+
+    quote_id: int = Field(foreign_key="quote.id", primary_key=True)
+    position: int = Field(primary_key=True)
+    section_id: int = Field(foreign_key="section.id", index=True)
+    call_id: int | None = Field(
+        default=None, foreign_key="call.id", index=True
+    )
+    method: str
+    score: int
+    start: int
+    end: int
+    exact: str
 
 
 class Thread(SQLModel, table=True):
@@ -403,12 +597,15 @@ class Annotation(SQLModel, table=True):
     `document` is the W3C annotation as the client sent it or as we wrote it;
     the other columns are an index over it. `html` is the text rendered and
     sanitised when it was stored. `message_id` names the mail it came from.
+    A remark on a clause belongs to no thread; its anchors say where it is.
     """
 
     __tablename__ = "annotation"
 
     id: str = Field(primary_key=True)
-    thread_id: int = Field(foreign_key="thread.id", index=True)
+    thread_id: int | None = Field(
+        default=None, foreign_key="thread.id", index=True
+    )
     parent_id: str | None = Field(
         default=None, foreign_key="annotation.id", index=True
     )
@@ -425,6 +622,55 @@ class Annotation(SQLModel, table=True):
     html: str
     message_id: str | None = None
     document: dict[str, Any] = Field(sa_column=_json_column())
+
+
+class Anchor(SQLModel, table=True):
+    """Where an annotation, or a thread, points in one revision.
+
+    One of `annotation_id` and `thread_id` is set; `position` tells several
+    places of one apart. `exact`, `prefix` and `suffix` are the quote as it
+    stands in this revision (empty: the whole clause), `start` and `end` its
+    code points in the section's text, `digest` the SHA-256 of that text.
+    `section_id` and `call_id` are where it is pinned; a proposed one has
+    `rivals` (section, start, end, score, exact) and waits for `reviewer_id`.
+    `score` is in thousandths.
+    """
+
+    __tablename__ = "anchor"
+    __table_args__ = (
+        UniqueConstraint("annotation_id", "revision_id", "position"),
+        UniqueConstraint("thread_id", "revision_id", "position"),
+        Index("ix_anchor_state", "revision_id", "state"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    annotation_id: str | None = Field(
+        default=None, foreign_key="annotation.id"
+    )
+    thread_id: int | None = Field(default=None, foreign_key="thread.id")
+    revision_id: int = Field(foreign_key="revision.id", index=True)
+    position: int = 0
+    section_id: int | None = Field(
+        default=None, foreign_key="section.id", index=True
+    )
+    call_id: int | None = Field(
+        default=None, foreign_key="call.id", index=True
+    )
+    note: str | None = None
+    state: AnchorState = Field(sa_column=_enum_column(AnchorState))
+    method: str
+    score: int
+    start: int | None = None
+    end: int | None = None
+    exact: str = ""
+    prefix: str = ""
+    suffix: str = ""
+    digest: str = ""
+    rivals: list[dict[str, Any]] = Field(sa_column=_json_column())
+    reviewer_id: int | None = Field(
+        default=None, foreign_key="reviewer.id", index=True
+    )
+    made_at: datetime = Field(sa_type=UTC_TIME)
 
 
 class Scenario(SQLModel, table=True):

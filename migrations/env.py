@@ -11,7 +11,7 @@ from sqlmodel.sql.sqltypes import AutoString
 
 import app.models  # noqa: F401 - fills the metadata
 from app.config import Settings
-from app.db import Database, UTCDateTime
+from app.db import Database, PackedBytes, PackedText, UTCDateTime
 
 MIGRATION_LOCK = 0x564D49  # any number that is ours
 
@@ -28,6 +28,8 @@ def render_item(
         return "sa.String()"
     if isinstance(item, UTCDateTime):
         return "sa.DateTime(timezone=True)"
+    if isinstance(item, PackedBytes | PackedText):
+        return "sa.LargeBinary()"
     if isinstance(item, EnumType):
         return f"sa.String(length={item.length})"
     return False
@@ -49,6 +51,11 @@ def run(connection: Connection) -> None:
                 {"n": MIGRATION_LOCK},
             )
         context.run_migrations()
+        if connection.dialect.name == "sqlite":
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check")
+            rows = broken.fetchmany(5)
+            if rows:
+                raise RuntimeError(f"references that lead nowhere: {rows}")
 
 
 def main() -> None:
@@ -57,6 +64,10 @@ def main() -> None:
     database = Database(url or Settings().get_database_url())
     engine = database.engine.execution_options(write=True)
     with engine.connect() as connection:
+        if database.is_sqlite:
+            # a table is changed by dropping the old one, which others name;
+            # no transaction is open yet, in one this would say nothing
+            connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
         run(connection)
     database.close()
 

@@ -14,9 +14,9 @@ from sqlmodel import SQLModel, col
 
 from app.config import ROOT
 from app.db import HEAD_REVISION, Database
-from app.models import Run
+from app.models import Message, Run
 from app.schema import get_alembic_config
-from app.services import runs
+from app.services import messages, runs
 from app.sim import explore, parse_scenario
 from tests.conftest import PostgresCopies, SQLiteCopies
 
@@ -114,3 +114,24 @@ def test_stored_runs_get_their_answers(empty_database: Database) -> None:
     with empty_database.read() as session:
         (answers,) = session.scalars(select(col(Run.answers))).all()
     assert answers == runs.drop_executions(report.to_dict())
+
+
+def test_stored_mails_keep_their_bytes_and_text(
+    empty_database: Database,
+) -> None:
+    """Going to 0005 moves a mail's bytes to its delivery, and back."""
+    config = get_alembic_config(empty_database.url)
+    raw = (
+        b"From: A <a@example.org>\r\nMessage-ID: <1@x>\r\n"
+        b"References: <0@x> <00@x>\r\nSubject: s\r\n\r\n> q\r\na\r\n"
+    )
+    with empty_database.write() as session:
+        html = messages.import_message(session, raw).html
+    command.downgrade(config, "0004")
+    command.upgrade(config, "head")
+    with empty_database.read() as session:
+        (mail,) = session.scalars(select(Message)).all()
+        assert messages.read_raw(session, "1@x") == raw
+    assert mail.references == ["0@x", "00@x"]
+    assert mail.body == "> q\na\n"
+    assert mail.html == html

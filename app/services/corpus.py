@@ -24,6 +24,7 @@ from app.models import (
     Section,
     ThreadCall,
     ThreadSection,
+    get_id,
 )
 from app.services import entries
 from app.services.corpus_facts import (
@@ -36,7 +37,6 @@ from app.services.corpus_facts import (
 from app.services.corpus_rows import (
     Ids,
     Values,
-    get_id,
     require_all,
     update_row,
 )

@@ -41,10 +41,3 @@ def update_row(row: SQLModel, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if getattr(row, name) != value:
             setattr(row, name, value)
-
-
-def get_id(row: Row) -> int:
-    """Return the number of a row that was flushed."""
-    if row.id is None:
-        raise AssertionError("a row that was not flushed")
-    return row.id

@@ -9,10 +9,10 @@ from sqlmodel import col
 
 from app import sim
 from app.errors import CorpusError
-from app.models import SavedScenario, Scenario, ScenarioCall
+from app.models import SavedScenario, Scenario, ScenarioCall, get_id
 from app.services import runs
 from app.services.corpus_files import CorpusFile, read_file
-from app.services.corpus_rows import Ids, get_id, require_all, update_row
+from app.services.corpus_rows import Ids, require_all, update_row
 
 FOLDER = "scenarios"
 SAVED = "asked-"

@@ -15,7 +15,14 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from app.errors import CorpusError
-from app.models import Annotation, Decision, Evidence, Motivation, Thread
+from app.models import (
+    Annotation,
+    Decision,
+    Evidence,
+    Motivation,
+    Thread,
+    get_id,
+)
 from app.services import entries
 from app.services.annotations import CONTEXT, OPENER
 from app.services.corpus_facts import OBJECTIONS, CorpusFacts
@@ -27,7 +34,6 @@ from app.services.corpus_records import (
 from app.services.corpus_rows import (
     Ids,
     Values,
-    get_id,
     require_all,
     update_row,
 )

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from app.errors import NotFoundError
-from app.models import Annotation, Message, Person, Thread
+from app.models import Annotation, Delivery, Message, Person, Thread, get_id
 from app.services.entries import append_entry, take_turn
 from app.services.mail import ParsedMail, get_synthetic_id, parse_mail
 from app.services.quotation import render_mail
@@ -97,15 +97,29 @@ def import_message(
         subject=mail.subject,
         sender=mail.sender,
         sent_at=mail.sent_at,
+        base_subject="",
+        is_reply=False,
         in_reply_to=mail.in_reply_to,
-        list_id=mail.list_id,
+        references=[],
         headers=[[name, value] for name, value in mail.headers],
+        trailers=[],
+        charset=mail.charset,
         body=mail.body,
         html=render_mail(mail.body),
-        raw=raw,
         imported_at=datetime.now(UTC),
     )
     session.add(message)
+    session.flush()
+    delivery = Delivery(
+        message_row_id=get_id(message),
+        sha256=hashlib.sha256(raw).hexdigest(),
+        list_id=mail.list_id,
+        source="",
+        size=len(raw),
+        raw=raw,
+        imported_at=message.imported_at,
+    )
+    session.add(delivery)
     session.flush()
     append_entry(
         session,
@@ -234,7 +248,11 @@ def _list_near(
 def read_raw(session: Session, message_id: str) -> bytes:
     """Return a mail's bytes as they came."""
     raw = session.execute(
-        select(col(Message.raw)).where(col(Message.message_id) == message_id)
+        select(col(Delivery.raw))
+        .join(Message, col(Message.id) == col(Delivery.message_row_id))
+        .where(col(Message.message_id) == message_id)
+        .order_by(col(Delivery.id))
+        .limit(1)
     ).scalar_one_or_none()
     if raw is None:
         raise NotFoundError("mail", message_id)

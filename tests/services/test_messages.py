@@ -54,7 +54,7 @@ def test_the_page_of_an_archive_is_the_mail_that_the_review_knows(
     raw = (shared / "mail" / "kleen-review.archived.txt").read_bytes()
     message = messages.import_message(session, raw)
     assert message.message_id == KLEEN
-    assert message.raw == raw
+    assert messages.read_raw(session, message.message_id) == raw
     detail = messages.get_message(session, KLEEN)
     assert len(detail.threads) == 12
     assert "kleen-sti-shadow" in {thread.slug for thread in detail.threads}
