@@ -388,7 +388,8 @@ class Message(SQLModel, table=True):
     only the subject says so; an editor's cut forbids such a guess.
     `position` counts the conversation's mails from the top down, `depth` the
     mails above. `aligned_to` is the revision that its quotes were compared
-    with. `sender` is the From header's text.
+    with. `sender` is the From header's text, `defects` says what was wrong
+    with the mail and how it was read.
     """
 
     __tablename__ = "message"
@@ -409,6 +410,7 @@ class Message(SQLModel, table=True):
     references: list[str] = Field(sa_column=_json_column())
     headers: list[list[str]] = Field(sa_column=_json_column())
     trailers: list[list[str]] = Field(sa_column=_json_column())
+    defects: list[str] = Field(sa_column=_json_column())
     charset: str
     body: str = Field(sa_column=Column(PackedText, nullable=False))
     html: str = Field(sa_column=Column(PackedText, nullable=False))
@@ -431,7 +433,9 @@ class Message(SQLModel, table=True):
 class Delivery(SQLModel, table=True):
     """One copy of a mail as it was received, byte for byte.
 
-    `source` names the file it came in, `list_id` the list that sent it.
+    `source` names the file it came in, `list_id` the list that sent it. A
+    page that an archive made of the mail is a delivery too, though the mail
+    is read from another one as soon as there is one.
     """
 
     __tablename__ = "delivery"
@@ -441,6 +445,7 @@ class Delivery(SQLModel, table=True):
     sha256: str = Field(unique=True)
     list_id: str | None = None
     archived_at: str | None = None
+    is_archived: bool = False
     source: str
     size: int
     raw: bytes = Field(sa_column=Column(PackedBytes, nullable=False))

@@ -103,6 +103,7 @@ def import_message(
         references=[],
         headers=[[name, value] for name, value in mail.headers],
         trailers=[],
+        defects=[],
         charset=mail.charset,
         body=mail.body,
         html=render_mail(mail.body),

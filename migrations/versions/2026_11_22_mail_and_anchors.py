@@ -32,11 +32,15 @@ DELIVERY = sa.table(
     sa.column("message_row_id", sa.Integer()),
     sa.column("sha256", sa.String()),
     sa.column("list_id", sa.String()),
+    sa.column("is_archived", sa.Boolean()),
     sa.column("source", sa.String()),
     sa.column("size", sa.Integer()),
     sa.column("raw", sa.LargeBinary()),
     sa.column("imported_at", sa.DateTime(timezone=True)),
 )
+
+# the page of an archive had these headers alone
+ARCHIVED = {"Subject", "From", "Date"}
 
 
 def upgrade() -> None:
@@ -163,6 +167,7 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(), nullable=False),
         sa.Column("list_id", sa.String(), nullable=True),
         sa.Column("archived_at", sa.String(), nullable=True),
+        sa.Column("is_archived", sa.Boolean(), nullable=False),
         sa.Column("source", sa.String(), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("raw", sa.LargeBinary(), nullable=False),
@@ -304,7 +309,7 @@ def upgrade() -> None:
                     server_default=sa.false(),
                 )
             )
-        for name in ("references", "trailers"):
+        for name in ("references", "trailers", "defects"):
             batch_op.add_column(
                 sa.Column(name, sa.JSON(), nullable=False, server_default="[]")
             )
@@ -339,7 +344,8 @@ def upgrade() -> None:
             )
         for name in (
             *("base_subject", "is_reply", "is_parent_guessed", "is_cut"),
-            *("references", "trailers", "charset", "depth", "position"),
+            *("references", "trailers", "defects"),
+            *("charset", "depth", "position"),
         ):
             batch_op.alter_column(name, server_default=None)
         for name in ("aligned_to", "base_subject", "parent_id", "sent_at"):
@@ -411,6 +417,7 @@ def _pack_messages(connection: sa.Connection) -> None:
                 message_row_id=id_,
                 sha256=hashlib.sha256(row.raw).hexdigest(),
                 list_id=row.list_id,
+                is_archived={n for n, _ in row.headers} == ARCHIVED,
                 source="",
                 size=len(row.raw),
                 raw=zlib.compress(row.raw),
@@ -439,7 +446,7 @@ def _unpack_messages(connection: sa.Connection) -> None:
         delivery = connection.execute(
             sa.select(DELIVERY.c.raw, DELIVERY.c.list_id)
             .where(DELIVERY.c.message_row_id == id_)
-            .order_by(DELIVERY.c.id)
+            .order_by(DELIVERY.c.is_archived, DELIVERY.c.id)
             .limit(1)
         ).one()
         connection.execute(
@@ -502,7 +509,8 @@ def downgrade() -> None:
         )
         for name in (
             *("base_subject", "is_reply", "is_parent_guessed", "is_cut"),
-            *("references", "trailers", "charset", "depth", "position"),
+            *("references", "trailers", "defects"),
+            *("charset", "depth", "position"),
             *("conversation_id", "parent_id", "aligned_to"),
             *("packed_body", "packed_html"),
         ):
