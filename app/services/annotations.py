@@ -239,34 +239,15 @@ def _require_post(session: Session, thread_id: int, post_id: str) -> None:
 
 def make_annotation(
     visitor: Visitor,
-    thread_id: int,
+    thread_id: int | None,
     text: str,
     *,
     motivation: Motivation,
     target: object,
 ) -> Annotation:
-    """Return a reviewer's annotation, not yet stored.
-
-    Addresses are references within this site, so that the document is right
-    wherever the site is served.
-    """
+    """Return a reviewer's annotation, not yet stored."""
     id_ = str(uuid_utils.uuid7())
     now = datetime.now(UTC)
-    document = {
-        "@context": CONTEXT,
-        "id": f"/annotations/{id_}",
-        "type": "Annotation",
-        "motivation": str(motivation),
-        "creator": {"type": "Person", "name": visitor.display_name},
-        "created": format_time(now),
-        "body": {
-            "type": "TextualBody",
-            "value": text,
-            "format": "text/markdown",
-            "purpose": str(motivation),
-        },
-        "target": target,
-    }
     return Annotation(
         id=id_,
         thread_id=thread_id,
@@ -276,21 +257,63 @@ def make_annotation(
         position=OPENER,
         text=text,
         html=render_markdown(text),
-        document=document,
+        document=build_document(
+            id_,
+            motivation,
+            visitor.display_name,
+            now,
+            body={"value": text, "format": "text/markdown"},
+            target=target,
+        ),
     )
 
 
+def build_document(  # noqa: PLR0913 - each is a part of the document
+    id_: str,
+    motivation: Motivation,
+    creator: str,
+    created: datetime,
+    *,
+    body: Document,
+    target: object,
+) -> dict[str, Any]:
+    """Return a W3C annotation with one text as its body.
+
+    Addresses are references within this site, so that the document is right
+    wherever the site is served.
+    """
+    return {
+        "@context": CONTEXT,
+        "id": f"/annotations/{id_}",
+        "type": "Annotation",
+        "motivation": str(motivation),
+        "creator": {"type": "Person", "name": creator},
+        "created": format_time(created),
+        "body": {
+            "type": "TextualBody",
+            **body,
+            "purpose": str(motivation),
+        },
+        "target": target,
+    }
+
+
 def build_target(
-    calls: Sequence[str], anchor: str | None, passage: Passage | None
+    calls: Sequence[str],
+    anchor: str | None,
+    passage: Passage | None,
+    source: str = "/document/",
 ) -> object:
-    """Return what a thread speaks of: calls, a section, a passage in it."""
+    """Return what is spoken of: calls, a section, a passage in it."""
     targets: list[object] = [f"/calls/{name}" for name in calls]
     if anchor is not None:
-        targets.insert(0, _build_section_target(anchor, passage))
+        targets.insert(0, _build_section_target(anchor, passage, source))
     return targets[0] if len(targets) == 1 else targets
 
 
-def _build_section_target(anchor: str, passage: Passage | None) -> Document:
+def _build_section_target(
+    anchor: str, passage: Passage | None, source: str
+) -> Document:
     fragment: dict[str, Any] = {
         "type": "FragmentSelector",
         "conformsTo": FRAGMENTS,
@@ -313,7 +336,7 @@ def _build_section_target(anchor: str, passage: Passage | None) -> Document:
         ]
     return {
         "type": "SpecificResource",
-        "source": "/document/",
+        "source": source,
         "selector": fragment,
     }
 
@@ -355,6 +378,11 @@ def find_passage(
     if not found:
         return None
     start, end = min(found, key=lambda place: abs(place[0] - (near or 0)))
+    return make_passage(text, start, end)
+
+
+def make_passage(text: str, start: int, end: int) -> Passage:
+    """Return the passage from `start` to `end`, with the text around it."""
     return Passage(
         start,
         end,

@@ -1,0 +1,195 @@
+"""Remarks: annotations on a clause that belong to no thread.
+
+The reply under a quote of a mail is one, and so is an edit that a reviewer
+suggests. Pages show them in the margin of what they speak of.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+import uuid_utils
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from app.errors import InvalidError, NotFoundError
+from app.models import (
+    Annotation,
+    Call,
+    Motivation,
+    Person,
+    Revision,
+)
+from app.services import anchors
+from app.services.annotations import (
+    OPENER,
+    Passage,
+    build_document,
+    build_target,
+)
+from app.services.entries import append_entry
+from app.services.quotation import mask_addresses, render_mail
+from app.services.sections import make_slug
+
+NAMELESS = make_slug("")
+LONGEST_NAME = 200
+LONGEST_HEADER = 1000
+logger = structlog.get_logger()
+
+_UNQUOTED = str.maketrans({'"': " ", "\\": " ", "\0": " "})
+_NAMED = re.compile(r"(.*?)<[^<>]*>|[^\s()]+@[^\s()]+ *\(([^()]+)\)")
+
+
+def add_remark(  # noqa: PLR0913 - each is a part of what was said
+    session: Session,
+    *,
+    actor: str,
+    sender: str,
+    message_id: str,
+    section_id: int | None,
+    call_id: int | None,
+    passage: Passage | None,
+    text: str,
+    created_at: datetime,
+) -> str:
+    """Store what a mail says of a clause; return the annotation's id.
+
+    Parameters
+    ----------
+    actor
+        Who found that it speaks of this clause, as the log names them.
+    sender
+        The mail's From header.
+    section_id, call_id
+        The clause, the call, or both: one at least.
+    passage
+        What it speaks of in the clause's text; None for all of it.
+    text
+        The mail's own words, plain.
+
+    Raises
+    ------
+    InvalidError
+        When it says nothing, or speaks of nothing.
+    """
+    clause = (
+        None
+        if section_id is None
+        else anchors.read_clause(session, section_id)
+    )
+    call = None if call_id is None else _read_call(session, call_id)
+    if clause is None and call is None:
+        raise InvalidError("a remark speaks of a section or a call")
+    if not text.strip():
+        raise InvalidError("a remark without words")
+    person = find_person(session, sender)
+    id_ = str(uuid_utils.uuid7())
+    source = f"/document/revisions/{clause.revision}/" if clause else ""
+    remark = Annotation(
+        id=id_,
+        motivation=Motivation.commenting,
+        person_id=person.id,
+        created_at=created_at,
+        position=OPENER,
+        text=text,
+        html=render_mail(text),
+        message_id=message_id,
+        document=build_document(
+            id_,
+            Motivation.commenting,
+            person.name,
+            created_at,
+            body={"value": text, "format": "text/plain"},
+            target=build_target(
+                [call] if call else [],
+                clause.anchor if clause else None,
+                passage if clause else None,
+                source,
+            ),
+        ),
+    )
+    session.add(remark)
+    session.flush()
+    anchors.add_anchor(
+        session,
+        clause=clause,
+        passage=passage if clause else None,
+        revision_id=clause.revision_id if clause else _get_newest(session),
+        annotation_id=id_,
+        call_id=call_id,
+    )
+    append_entry(
+        session,
+        actor,
+        "annotation.created",
+        f"annotation:{id_}",
+        {
+            "message": message_id,
+            "call": call,
+            "text": text,
+            "anchor": anchors.describe_anchor(clause, passage),
+        },
+    )
+    logger.info("remark_added", annotation=id_, message_id=message_id)
+    return id_
+
+
+def _read_call(session: Session, call_id: int) -> str:
+    name = session.scalar(
+        select(col(Call.name)).where(col(Call.id) == call_id)
+    )
+    if name is None:
+        raise NotFoundError("call", str(call_id))
+    return name
+
+
+def _get_newest(session: Session) -> int:
+    found = session.scalar(
+        select(func.max(col(Revision.id))).where(
+            col(Revision.is_reference).is_(False)
+        )
+    )
+    if found is None:
+        raise NotFoundError("document", "newest revision")
+    return found
+
+
+def find_person(session: Session, sender: str) -> Person:
+    """Return who a From header names; somebody new is added."""
+    name = read_name(sender)
+    slug = make_slug(name)
+    known: Sequence[Person] = session.scalars(
+        select(Person).where(
+            or_(
+                col(Person.name) == name,
+                col(Person.slug) == slug,
+                col(Person.slug).startswith(f"{slug}-", autoescape=True),
+            )
+        )
+    ).all()
+    for person in known:
+        if person.name == name:
+            return person
+    taken = {person.slug: person for person in known}
+    if slug in taken and slug != NAMELESS:
+        return taken[slug]
+    base, number = slug, 1
+    while slug in taken:
+        number += 1
+        slug = f"{base}-{number}"
+    person = Person(slug=slug, name=name)
+    session.add(person)
+    session.flush()
+    return person
+
+
+def read_name(sender: str) -> str:
+    """Return the name in a From header; of a bare address, what is shown."""
+    sender = sender[:LONGEST_HEADER]
+    found = _NAMED.search(sender)
+    said = (found[1] or found[2]) if found else None
+    name = (said or sender).translate(_UNQUOTED)
+    name = " ".join(name.split()).strip("'<>") or sender.strip("<> ")
+    return mask_addresses(name)[:LONGEST_NAME] or "unknown"
