@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     Index,
     Integer,
@@ -166,6 +167,19 @@ class QuoteState(StrEnum):
     decided = "decided"
     waiting = "waiting"
     dismissed = "dismissed"
+
+
+class SearchKind(StrEnum):
+    """What can be found."""
+
+    mail = "mail"
+    thread = "thread"
+    annotation = "annotation"
+    section = "section"
+    call = "call"
+    scenario = "scenario"
+    run = "run"
+    decision = "decision"
 
 
 class AnchorState(StrEnum):
@@ -828,3 +842,51 @@ class Entry(SQLModel, table=True):
     data: dict[str, Any] = Field(sa_column=_json_column())
     previous: str
     hash: str = Field(unique=True)
+
+
+class SearchItem(SQLModel, table=True):
+    """Something that can be found; what is searched of it is `search_text`.
+
+    That table is the engine's own, so it is no model. The number grows with
+    the item's time (see `search_index`). `ref` is what the kind's own table
+    calls it, a mail's is its row; `digest` is that of what is searched.
+    """
+
+    __tablename__ = "search_item"
+    __table_args__ = (UniqueConstraint("kind", "ref"),)
+
+    id: int = Field(
+        sa_column=Column(
+            BigInteger().with_variant(Integer, "sqlite"),
+            primary_key=True,
+            autoincrement=False,
+        )
+    )
+    kind: SearchKind = Field(sa_column=_enum_column(SearchKind))
+    ref: str
+    digest: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class SearchState(SQLModel, table=True):
+    """How the index was made; no row until it has been filled."""
+
+    __tablename__ = "search_state"
+
+    id: int | None = Field(default=None, primary_key=True)
+    version: int
+
+
+class SavedSearch(SQLModel, table=True):
+    """A search that a reviewer keeps under a name, with a feed of its own."""
+
+    __tablename__ = "saved_search"
+
+    id: int | None = Field(default=None, primary_key=True)
+    slug: str = Field(unique=True)
+    name: str
+    query: str
+    kind: SearchKind | None = Field(
+        default=None, sa_column=_enum_column(SearchKind, nullable=True)
+    )
+    reviewer_id: int = Field(foreign_key="reviewer.id", index=True)
+    saved_at: datetime = Field(sa_type=UTC_TIME)

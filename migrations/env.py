@@ -1,5 +1,6 @@
 """How Alembic reaches the database and renders our column types."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from alembic import context
@@ -35,6 +36,14 @@ def render_item(
     return False
 
 
+def is_modelled(
+    name: str | None, kind: str, parents: Mapping[str, str | None]
+) -> bool:
+    """Tell whether the models speak of it; the search index is no model."""
+    table = name if kind == "table" else parents.get("table_name")
+    return not (table or "").startswith("search_text")
+
+
 def run(connection: Connection) -> None:
     """Migrate over `connection`, all or nothing."""
     context.configure(
@@ -43,6 +52,7 @@ def run(connection: Connection) -> None:
         render_as_batch=connection.dialect.name == "sqlite",
         transactional_ddl=True,
         render_item=render_item,
+        include_name=is_modelled,
     )
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":

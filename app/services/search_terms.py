@@ -1,0 +1,85 @@
+"""Text to search terms: the one step that both engines' indexes share.
+
+A term is a run of letters and digits, folded: without case, without marks
+over letters, compatibility forms as plain ones. So `VMI_SetCR3` is two terms,
+and is found as the phrase that they make. What an engine gets is ASCII
+between spaces, or letters that neither of them parts.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+LONGEST_TERM = 128
+LONGEST_TEXT = 400_000
+"""How much of one text is searched; PostgreSQL holds no more."""
+
+FACT = "\ue000"
+JOINT = "\ue001"
+"""Private characters: no text of anybody else's keeps one when folded."""
+
+_NO_TERM = re.compile(r"[^\w\x00-\x7f]+")
+_TERM = re.compile(r"[0-9a-z\x80-\U0010ffff]+")
+_TOO_LONG = re.compile(r"[0-9a-z\x80-\U0010ffff]{%d,}" % (LONGEST_TERM + 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What is searched of one thing: folded texts, a column each.
+
+    `own` is what it says itself, `quoted` what it quotes; `names` are those
+    that it goes by. `facts` are words of fields, as `make_fact` writes them.
+    """
+
+    title: str = ""
+    sender: str = ""
+    recipients: str = ""
+    copied: str = ""
+    own: str = ""
+    quoted: str = ""
+    names: str = ""
+    facts: str = ""
+
+
+COLUMNS: Sequence[str] = (
+    *("title", "sender", "recipients", "copied"),
+    *("own", "quoted", "names", "facts"),
+)
+
+
+def fold(text: str) -> str:
+    """Return a text whose terms are what one may search for."""
+    text = text[:LONGEST_TEXT]
+    if text.isascii():
+        folded = text.lower()
+    else:
+        plain = unicodedata.normalize("NFKD", text)
+        marks = {ord(c): None for c in set(plain) if unicodedata.combining(c)}
+        bare = plain.translate(marks) if marks else plain
+        folded = _NO_TERM.sub(" ", bare.casefold())[:LONGEST_TEXT]
+    if max(map(len, folded.split()), default=0) > LONGEST_TERM:
+        # no word, but a blob of data
+        folded = _TOO_LONG.sub(" ", folded)
+    return folded
+
+
+def split_terms(folded: str) -> list[str]:
+    """Return the terms of a folded text, in order."""
+    return _TERM.findall(folded)
+
+
+def make_fact(name: str, text: str) -> str:
+    """Return the words of a field's text, each under the field's name."""
+    terms = split_terms(fold(text))
+    return " ".join(f"{name}{FACT}{term}" for term in terms)
+
+
+def make_whole_fact(name: str, text: str) -> str:
+    """Return a field's text as one word, found only as a whole."""
+    return f"{name}{FACT}{JOINT.join(split_terms(fold(text)))}"
+
+
+def join_facts(facts: Iterable[str]) -> str:
+    """Return facts as one column, each once, in order."""
+    return " ".join(dict.fromkeys(facts))
