@@ -1,40 +1,55 @@
-"""A mail's text as HTML: quotation levels, attributions, the signature.
+"""A mail's text as HTML: quotation levels, patches, links, the signature.
 
 The depth of a line is the number of `>` it starts with, single spaces
 between them. Nothing is dropped or rewrapped: review mail is all quotation.
+Where a mail goes to is hidden in what was rendered (`masking`), so an `@`
+that belongs to an address of the Web is written as a character reference.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from markupsafe import Markup
+from markupsafe import escape
+
+from app.services import patches
+from app.services.masking import mask_addresses
+from app.services.patches import Line
+from app.services.trailers import is_trailer
+
+__all__ = ["Line", "mask_addresses", "read_line", "render_mail"]
 
 DEEPEST = 12
 LEVELS = 5  # of the style sheet
 ATTRIBUTION_LINES = 3
+FOLDED_FROM = 4  # shorter quotations are no longer than their fold
+ARCHIVES = frozenset(
+    {"lore.kernel.org", "lkml.kernel.org", "patch.msgid.link", "msgid.link"}
+    | {"marc.info", "mid.mail-archive.com", "mid.gmane.org"}
+)
+"""Hosts whose addresses end in a Message-ID, which is no address of a mail."""
 
 _MARKS = re.compile(r"(?:> ?)*>")
 _ATTRIBUTION = re.compile(
     r"(.*\b(wrote|writes|said)\s*:|-+ ?Original Message.*)\s*"
 )
 _FOOTERS = re.compile(r"-- ?|To unsubscribe from this list\b.*|_{20,}")
-_ADDRESS = re.compile(
-    r"([A-Za-z0-9._%+=-]{1,64})@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,24})"
-)
+_URL = re.compile(r"https?://[^\s<>\"'`\\^{|}\x7f-\x9f]+", re.IGNORECASE)
+_HOST = re.compile(r"[\w.-]+(?::\d{1,5})?|\[[0-9a-f:.]+\](?::\d{1,5})?")
+_TRAILING = ".,;:!?*_"
 
 
-class Line(NamedTuple):
-    """A line without its quotation marks, and how deep it was quoted."""
+class _Level(NamedTuple):
+    """A level of quotation that is open: where it opened, at which line."""
 
-    depth: int
-    text: str
+    at: int
+    line: int
 
 
 def read_line(line: str) -> Line:
     """Return a line's depth, and its text without the marks."""
-    marks = _MARKS.match(line)
+    marks = _MARKS.match(line) if line.startswith(">") else None
     if marks is None:
         return Line(0, line)
     text = line[marks.end() :]
@@ -44,22 +59,23 @@ def read_line(line: str) -> Line:
 def render_mail(body: str) -> str:
     """Return a body as nested blocks, one level a `>`."""
     lines, footer = _cut_footer(body.rstrip("\n").split("\n"))
-    read = [read_line(line) for line in lines]
-    html: list[Markup] = []
-    depth = 0
-    for level, text in _make_blocks(read):
-        wanted = min(level, DEEPEST)
-        html.extend([Markup("</div>\n")] * (depth - wanted))
-        html.extend(
-            Markup('<div class="quote quote-{}">\n').format(min(n, LEVELS))
-            for n in range(depth + 1, wanted + 1)
-        )
-        depth = wanted
-        html.append(text)
-    html.extend([Markup("</div>\n")] * depth)
-    if footer:
-        html.append(_render_pre(footer, "signature"))
-    return str(Markup("").join(html))
+    read = _close_gaps([read_line(line) for line in lines])
+    marks = _mark_lines(read, body)
+    html: list[str] = []
+    levels: list[_Level] = []
+    start = 0
+    for depth, group in groupby(read, key=lambda line: line.depth):
+        texts = [line.text for line in group]
+        end = start + len(texts)
+        _go_to(min(depth, DEEPEST), html, levels, start)
+        following = read[end].depth if end < len(read) else 0
+        said = _find_attribution(texts) if following > depth else len(texts)
+        html.append(_render_pre(texts[:said], marks[start : start + said]))
+        html.append(_render_pre(texts[said:], (), "attribution"))
+        start = end
+    _go_to(0, html, levels, start)
+    html.append(_render_pre(footer, (), "signature"))
+    return "".join(html)
 
 
 def _cut_footer(lines: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
@@ -77,18 +93,54 @@ def _cut_footer(lines: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     return lines, ()
 
 
-def _make_blocks(lines: Sequence[Line]) -> Iterator[tuple[int, Markup]]:
-    groups = [
-        (depth, [line.text for line in group])
-        for depth, group in groupby(lines, key=lambda line: line.depth)
-    ]
-    for number, (depth, texts) in enumerate(groups):
-        following = groups[number + 1][0] if number + 1 < len(groups) else 0
-        said = _find_attribution(texts) if following > depth else len(texts)
-        if said and "".join(texts[:said]).strip():
-            yield depth, _render_pre(texts[:said])
-        if said < len(texts):
-            yield depth, _render_pre(texts[said:], "attribution")
+def _close_gaps(lines: list[Line]) -> list[Line]:
+    """Let empty lines between two quotations belong to them."""
+    start = 0
+    for depth, group in groupby(lines, key=_get_kind):
+        end = start + sum(1 for _ in group)
+        if depth < 0 and start and end < len(lines):
+            around = min(lines[start - 1].depth, lines[end].depth)
+            lines[start:end] = [Line(around, "")] * (end - start)
+        start = end
+    return lines
+
+
+def _get_kind(line: Line) -> int:
+    return line.depth if line.depth or line.text.strip() else -1
+
+
+def _mark_lines(lines: Sequence[Line], body: str) -> list[str]:
+    marks = (
+        patches.mark_lines(lines)
+        if patches.has_signs(body)
+        else [""] * len(lines)
+    )
+    if "-by" in body.lower():
+        for number, (depth, text) in enumerate(lines):
+            if not depth and not marks[number] and is_trailer(text):
+                marks[number] = "trailer"
+    return marks
+
+
+def _go_to(
+    depth: int, html: list[str], levels: list[_Level], line: int
+) -> None:
+    """Open or close levels; what closes knows how long it is."""
+    while len(levels) < depth:
+        levels.append(_Level(len(html), line))
+        html.append("")
+    while len(levels) > depth:
+        noun = f"quote quote-{min(len(levels), LEVELS)}"
+        at, first = levels.pop()
+        if line - first < FOLDED_FROM:
+            html[at] = f'<div class="{noun}">\n'
+            html.append("</div>\n")
+        else:
+            html[at] = (
+                f'<details class="{noun}" open>'
+                f"<summary>{line - first} quoted lines</summary>\n"
+            )
+            html.append("</details>\n")
 
 
 def _find_attribution(texts: Sequence[str]) -> int:
@@ -109,20 +161,76 @@ def _find_attribution(texts: Sequence[str]) -> int:
     return first if texts[first].startswith("On ") else last - 1
 
 
-def _render_pre(texts: Sequence[str], noun: str = "") -> Markup:
-    lines = list(texts)
-    while not lines[0].strip():
-        del lines[0]
-    text = "\n".join(lines).rstrip()
-    if noun:
-        return Markup('<pre class="{}">{}</pre>\n').format(noun, text)
-    return Markup("<pre>{}</pre>\n").format(text)
+def _render_pre(
+    texts: Sequence[str], marks: Sequence[str], noun: str = ""
+) -> str:
+    """Return lines without the empty ones around them; none for none."""
+    start, end = 0, len(texts)
+    while start < end and not texts[start].strip():
+        start += 1
+    while start < end and not texts[end - 1].strip():
+        end -= 1
+    if start == end:
+        return ""
+    name = f' class="{noun}"' if noun else ""
+    if any(marks):
+        text = _render_marked(texts[start:end], marks[start:end])
+    else:
+        text = link_addresses("\n".join(texts[start:end]).rstrip())
+    return f"<pre{name}>{text}</pre>\n"
 
 
-def mask_addresses(text: str) -> str:
-    """Hide where mail goes to, as list archives do: `ak@xxxxxxx`."""
-    return _ADDRESS.sub(_mask, text)
+def _render_marked(texts: Sequence[str], marks: Sequence[str]) -> str:
+    parts: list[str] = []
+    start = 0
+    for mark, group in groupby(marks):
+        end = start + sum(1 for _ in group)
+        text = link_addresses("\n".join(texts[start:end]))
+        parts.append(f'<span class="{mark}">{text}</span>' if mark else text)
+        start = end
+    return "\n".join(parts)
 
 
-def _mask(found: re.Match[str]) -> str:
-    return f"{found.group(1)}@{'x' * len(found.group(2))}"
+def link_addresses(text: str) -> str:
+    """Escape a text; addresses of the Web in it become links."""
+    if "://" not in text:
+        return _escape(text)
+    parts: list[str] = []
+    start = 0
+    for found in _URL.finditer(text):
+        url = _trim(found.group())
+        end = found.start() + len(url)
+        parts.append(_escape(text[start : found.start()]))
+        parts.append(_make_link(url))
+        start = end
+    parts.append(_escape(text[start:]))
+    return "".join(parts)
+
+
+def _escape(text: str) -> str:
+    # quotation marks need it in attributes only
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _trim(url: str) -> str:
+    """Leave to the sentence what ends it, and a bracket not opened here."""
+    length = len(url)
+    opened = url.count("(") - url.count(")")
+    while length and (
+        url[length - 1] in _TRAILING or (url[length - 1] == ")" and opened < 0)
+    ):
+        opened += url[length - 1] == ")"
+        length -= 1
+    return url[:length]
+
+
+def _make_link(url: str) -> str:
+    _, _, rest = url.partition("://")
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if not _HOST.fullmatch(host):
+        return _escape(url)  # it may say that it is another's
+    shown, reference = _escape(url), str(escape(url))
+    if host.lower().removeprefix("www.") in ARCHIVES:
+        shown = shown.replace("@", "&#64;")
+        reference = reference.replace("@", "%40")
+    return f'<a href="{reference}" rel="nofollow noopener">{shown}</a>'
