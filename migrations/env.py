@@ -1,6 +1,5 @@
 """How Alembic reaches the database and renders our column types."""
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 from alembic import context
@@ -37,7 +36,9 @@ def render_item(
 
 
 def is_modelled(
-    name: str | None, kind: str, parents: Mapping[str, str | None]
+    name: str | None,
+    kind: str,
+    parents: Any,  # noqa: ANN401 - Alembic's signature
 ) -> bool:
     """Tell whether the models speak of it; the search index is no model."""
     table = name if kind == "table" else parents.get("table_name")

@@ -21,7 +21,7 @@ JOINT = "\ue001"
 
 _NO_TERM = re.compile(r"[^\w\x00-\x7f]+")
 _TERM = re.compile(r"[0-9a-z\x80-\U0010ffff]+")
-_TOO_LONG = re.compile(r"[0-9a-z\x80-\U0010ffff]{%d,}" % (LONGEST_TERM + 1))
+_TOO_LONG = re.compile(rf"{_TERM.pattern[:-1]}{{{LONGEST_TERM + 1},}}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

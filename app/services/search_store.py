@@ -1,0 +1,216 @@
+"""The index as each engine holds it: FTS5 of SQLite, tsvector of PostgreSQL.
+
+SQLite keeps no copy of the texts, so it cannot take a text back: what was
+replaced stays there as a number that no item has, until the index is made
+anew. A number grows with the item's time, sixteen to a second, so that the
+engine finds the newest first without sorting.
+
+PostgreSQL keeps 255 places of a term in a text, and 16,383 places in all.
+"""
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import column, delete, insert, select, table, text
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from app.models import SearchItem, SearchKind
+from app.services.search_records import Findable
+from app.services.search_terms import COLUMNS, FACT, split_terms
+
+PER_SECOND = 16
+SALTS = 4
+MOST_PLACES = 255
+LAST_PLACE = 16_383
+MOST_BYTES = 1_000_000
+PLACE_BYTES = 2
+# the letter that PostgreSQL weighs a column's terms by; others have D
+WEIGHTS = {"title": "A", "own": "B", "quoted": "C"}
+# columns whose terms are also told apart by a name, where weights are too few
+NAMED = {
+    "sender": "f",
+    "recipients": "t",
+    "copied": "c",
+    "names": "m",
+}
+
+# no models: each engine has its own, and migrations compare the models
+FTS = table("search_text", column("rowid"), *map(column, COLUMNS))
+DOCUMENTS = table("search_text_docsize", column("id"))
+VECTORS = table("search_text", column("id"), column("terms", TSVECTOR))
+
+
+class Known(NamedTuple):
+    """An item that is in the index."""
+
+    id: int
+    digest: int
+
+
+def is_sqlite(session: Session) -> bool:
+    """Tell which engine holds the index."""
+    return session.get_bind().dialect.name == "sqlite"
+
+
+def find_known(
+    session: Session, keys: Iterable[tuple[SearchKind, str]]
+) -> dict[tuple[SearchKind, str], Known]:
+    """Return those of these items that are in the index."""
+    refs: dict[SearchKind, list[str]] = defaultdict(list)
+    for kind, ref in keys:
+        refs[kind].append(ref)
+    return {
+        (kind, row[1]): Known(row[0], row[2])
+        for kind, wanted in refs.items()
+        for row in session.execute(
+            select(
+                col(SearchItem.id), col(SearchItem.ref), col(SearchItem.digest)
+            ).where(
+                col(SearchItem.kind) == kind, col(SearchItem.ref).in_(wanted)
+            )
+        )
+    }
+
+
+def add(session: Session, things: Sequence[Findable]) -> None:
+    """Put things into the index that are not there."""
+    if not things:
+        return
+    ids = _choose_ids(session, things)
+    session.execute(
+        insert(SearchItem),
+        [
+            {
+                "id": id_,
+                "kind": thing.kind,
+                "ref": thing.ref,
+                "digest": thing.compute_digest(),
+            }
+            for id_, thing in zip(ids, things, strict=True)
+        ],
+    )
+    if is_sqlite(session):
+        session.execute(
+            insert(FTS),
+            [
+                {"rowid": id_, **thing.columns}
+                for id_, thing in zip(ids, things, strict=True)
+            ],
+        )
+    else:
+        session.execute(
+            insert(VECTORS),
+            [
+                {"id": id_, "terms": write_vector(thing.columns)}
+                for id_, thing in zip(ids, things, strict=True)
+            ],
+        )
+
+
+def remove(session: Session, ids: Sequence[int]) -> None:
+    """Take items out of the index."""
+    if not ids:
+        return
+    session.execute(delete(SearchItem).where(col(SearchItem.id).in_(ids)))
+    if not is_sqlite(session):
+        session.execute(delete(VECTORS).where(VECTORS.c.id.in_(ids)))
+
+
+def clear(session: Session) -> None:
+    """Take all out of the index."""
+    session.execute(delete(SearchItem))
+    session.execute(
+        text(
+            "INSERT INTO search_text (search_text) VALUES ('delete-all')"
+            if is_sqlite(session)
+            else "DELETE FROM search_text"
+        )
+    )
+
+
+def tidy(session: Session) -> None:
+    """Make one piece of what many changes have left behind."""
+    if is_sqlite(session):
+        session.execute(
+            text("INSERT INTO search_text (search_text) VALUES ('optimize')")
+        )
+
+
+def count_dead(session: Session) -> int:
+    """Return how many texts the index holds of items that are gone."""
+    if not is_sqlite(session):
+        return 0
+    return int(
+        session.scalar(
+            text(
+                "SELECT (SELECT count(*) FROM search_text_docsize) "
+                "- (SELECT count(*) FROM search_item)"
+            )
+        )
+        or 0
+    )
+
+
+def _choose_ids(session: Session, things: Sequence[Findable]) -> list[int]:
+    """Return a free number for each thing, as near to its time as can be."""
+    chosen: dict[int, int] = {}
+    used: set[int] = set()
+    waiting = {n: _list_numbers(thing) for n, thing in enumerate(things)}
+    while waiting:
+        wanted = {}
+        for n, numbers in waiting.items():
+            number = next(i for i in numbers if i not in used)
+            used.add(number)
+            wanted[n] = number
+        taken = _find_taken(session, list(wanted.values()))
+        chosen |= {n: i for n, i in wanted.items() if i not in taken}
+        waiting = {n: waiting[n] for n, i in wanted.items() if i in taken}
+    return [chosen[n] for n in range(len(things))]
+
+
+def _list_numbers(thing: Findable) -> Iterator[int]:
+    # the second's own, then some by chance in ever longer spans
+    first = thing.seconds * PER_SECOND
+    yield from range(first, first + PER_SECOND)
+    span = PER_SECOND
+    while True:
+        span *= PER_SECOND
+        for salt in range(SALTS):
+            name = f"{salt} {thing.kind} {thing.ref}"
+            yield first + zlib.crc32(name.encode()) % span
+
+
+def _find_taken(session: Session, ids: Sequence[int]) -> set[int]:
+    """Return the numbers that some item has, or had and left behind."""
+    held = DOCUMENTS if is_sqlite(session) else VECTORS
+    return set(session.scalars(select(held.c.id).where(held.c.id.in_(ids))))
+
+
+def write_vector(columns: Mapping[str, str]) -> str:
+    """Return a tsvector in PostgreSQL's own writing.
+
+    Terms that would make it too long for PostgreSQL are left out.
+    """
+    places: dict[str, list[str]] = defaultdict(list)
+    at = 0
+    for name, folded in columns.items():
+        weight = WEIGHTS.get(name, "")
+        prefix = NAMED.get(name)
+        for term in split_terms(folded):
+            at = min(at + 1, LAST_PLACE)
+            places[term].append(f"{at}{weight}")
+            if prefix:
+                places[f"{prefix}{FACT}{term}"].append(f"{at}{weight}")
+        at += 1  # no phrase runs from one column into the next
+    size = 0
+    written: list[str] = []
+    for term, found in places.items():
+        size += len(term.encode()) + PLACE_BYTES * (len(found) + 2)
+        if size > MOST_BYTES:
+            break
+        written.append(f"'{term}':{','.join(found[:MOST_PLACES])}")
+    return " ".join(written)
