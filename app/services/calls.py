@@ -23,6 +23,7 @@ from app.models import (
     ThreadCall,
     ThreadState,
 )
+from app.services.revisions import select_newest_id
 from app.services.standings import (
     SETTLED,
     Standing,
@@ -273,7 +274,10 @@ def _list_sections(session: Session, call_id: int) -> list[SectionLink]:
             col(Section.html),
         )
         .join(CallSection, col(CallSection.section_id) == col(Section.id))
-        .where(col(CallSection.call_id) == call_id)
+        .where(
+            col(CallSection.call_id) == call_id,
+            col(Section.revision_id) == select_newest_id(),
+        )
         .order_by(col(CallSection.position))
     )
     return [SectionLink(*row) for row in rows]

@@ -21,6 +21,7 @@ from app.models import (
     Person,
     Proposal,
     Revision,
+    RevisionSource,
     Section,
     ThreadCall,
     ThreadSection,
@@ -42,6 +43,7 @@ from app.services.corpus_rows import (
 )
 from app.services.corpus_scenarios import store_scenarios
 from app.services.corpus_threads import store_threads
+from app.services.revising import link_calls, store_sections
 from app.services.sections import Pointer, make_slug
 
 BUNDLED = ROOT / "app" / "corpus" / "vmi"
@@ -134,6 +136,8 @@ def _store(session: Session, facts: CorpusFacts) -> None:
     _link_calls(session, facts, calls, section_ids)
     threads = store_threads(session, proposal_id, facts, people)
     _link_threads(session, facts, threads, calls, section_ids)
+    session.flush()
+    _link_later(session, proposal_id, facts)
     store_scenarios(session, proposal_id, facts.scenarios, threads, calls)
     session.flush()
 
@@ -168,6 +172,12 @@ def _store_revision(
         )
     )
     if stored is not None:
+        if stored.source is not RevisionSource.corpus:
+            raise CorpusError(
+                record.file,
+                f"revision {record.number} was made here; one of a corpus "
+                "takes a number that is free",
+            )
         if stored.text != facts.text:
             raise CorpusError(
                 record.file,
@@ -192,25 +202,7 @@ def _store_revision(
     )
     session.add(revision)
     session.flush()
-    return _store_sections(session, get_id(revision), facts)
-
-
-def _store_sections(
-    session: Session, revision_id: int, facts: RevisionFacts
-) -> list[int]:
-    ids: list[int] = []
-    for parsed in facts.sections:
-        values = asdict(parsed)
-        parent = values.pop("parent")
-        section = Section(
-            revision_id=revision_id,
-            parent_id=None if parent is None else ids[parent],
-            **values,
-        )
-        session.add(section)
-        session.flush()  # the next one may need its id
-        ids.append(get_id(section))
-    return ids
+    return store_sections(session, get_id(revision), facts.sections)
 
 
 def _get_names(facts: CorpusFacts) -> list[str]:
@@ -271,7 +263,8 @@ def _link_calls(
 ) -> None:
     session.execute(
         delete(CallSection).where(
-            col(CallSection.call_id).in_(list(calls.values()))
+            col(CallSection.call_id).in_(list(calls.values())),
+            col(CallSection.section_id).in_(sections),
         )
     )
     for name, pointers in facts.call_sections.items():
@@ -293,8 +286,15 @@ def _link_threads(
     sections: Sequence[int],
 ) -> None:
     ids = list(threads.values())
-    for link in (ThreadCall, ThreadSection):
-        session.execute(delete(link).where(col(link.thread_id).in_(ids)))
+    session.execute(
+        delete(ThreadCall).where(col(ThreadCall.thread_id).in_(ids))
+    )
+    session.execute(
+        delete(ThreadSection).where(
+            col(ThreadSection.thread_id).in_(ids),
+            col(ThreadSection.section_id).in_(sections),
+        )
+    )
     for record in facts.objections:
         thread_id = threads[record.id]
         for position, name in enumerate(record.target.calls):
@@ -315,6 +315,27 @@ def _link_threads(
                     note=", ".join(notes) or None,
                 )
             )
+
+
+def _link_later(
+    session: Session, proposal_id: int, facts: CorpusFacts
+) -> None:
+    """Tie the calls again to the revisions that were made here."""
+    last = facts.revisions[-1].record.number
+    rows = session.execute(
+        select(col(Revision.id), col(Revision.is_reference))
+        .where(
+            col(Revision.proposal_id) == proposal_id,
+            col(Revision.number) >= last,
+        )
+        .order_by(col(Revision.number))
+    )
+    before: int | None = None
+    for id_, is_reference in rows:
+        if before is not None and id_ is not None:
+            link_calls(session, before, id_)
+        if not is_reference:
+            before = id_
 
 
 def _get_places(pointers: Iterable[Pointer]) -> dict[int, list[str]]:

@@ -8,8 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from app.errors import NotFoundError
-from app.models import Call, Revision, Section, Thread, ThreadSection
+from app.models import Call, Section, Thread, ThreadSection
+from app.services import revisions
+from app.services.revisions import RevisionRow
 from app.services.standings import STANDING_WIDTH, Standing, select_standings
 
 
@@ -52,7 +53,7 @@ class SectionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """The newest revision's text by section."""
+    """A revision's text by section."""
 
     number: int
     dated_on: str
@@ -63,19 +64,12 @@ class Document:
 
 def read_document(session: Session) -> Document:
     """Return the newest revision of the document, in four queries."""
-    revision = session.execute(
-        select(
-            col(Revision.id),
-            col(Revision.number),
-            col(Revision.dated_on),
-            col(Revision.change),
-        )
-        .order_by(col(Revision.proposal_id), col(Revision.number).desc())
-        .limit(1)
-    ).first()
-    if revision is None:
-        raise NotFoundError("document", "newest revision")
-    remarks = _list_remarks(session, revision[0])
+    return read_revision(session, revisions.get_newest(session))
+
+
+def read_revision(session: Session, revision: RevisionRow) -> Document:
+    """Return any revision of the document, in three queries."""
+    remarks = _list_remarks(session, revision.id)
     rows = session.execute(
         select(
             col(Section.id),
@@ -87,13 +81,13 @@ def read_document(session: Session) -> Document:
             col(Section.title),
             col(Section.html),
         )
-        .where(col(Section.revision_id) == revision[0])
+        .where(col(Section.revision_id) == revision.id)
         .order_by(col(Section.position))
     )
     return Document(
-        number=revision[1],
-        dated_on=revision[2],
-        change=revision[3],
+        number=revision.number,
+        dated_on=revision.dated_on,
+        change=revision.change,
         sections=[
             SectionRow(**row._asdict(), remarks=remarks.get(row[0], ()))
             for row in rows

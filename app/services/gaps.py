@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from app.models import Call, Revision, Section
 from app.services.questions import Asker, QuestionLine, index_lines
+from app.services.revisions import select_newest_id
 from app.services.surveying import Content, Inquiry, Kind, Told
 from app.services.surveys import Surveyor
 from app.sim import GAPS, Gap
@@ -196,7 +197,6 @@ def _join(
 
 
 def _list_clauses(session: Session) -> list[Clause]:
-    newest = select(func.max(col(Revision.id))).scalar_subquery()
     rows = session.execute(
         select(
             col(Section.anchor),
@@ -204,7 +204,7 @@ def _list_clauses(session: Session) -> list[Clause]:
             col(Section.title),
             col(Section.position),
         )
-        .where(col(Section.revision_id) == newest)
+        .where(col(Section.revision_id) == select_newest_id())
         .order_by(col(Section.position))
     )
     return [Clause(*row) for row in rows]
@@ -225,12 +225,11 @@ def find_clause(clauses: Sequence[Clause], section: str) -> Clause | None:
 
 def _list_misprints(session: Session, at: Clause) -> tuple[Misprint, ...]:
     """Return the rows of the document's own list of slips."""
-    newest = select(func.max(col(Revision.id))).scalar_subquery()
     row = session.execute(
         select(col(Revision.text), col(Section.start), col(Section.end))
         .join(Section, col(Section.revision_id) == col(Revision.id))
         .where(
-            col(Revision.id) == newest,
+            col(Revision.id) == select_newest_id(),
             col(Section.anchor) == at.anchor,
         )
     ).one()

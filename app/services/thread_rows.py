@@ -43,6 +43,7 @@ from app.models import (
     ThreadState,
 )
 from app.services.annotations import OPENER
+from app.services.revisions import select_newest_id
 from app.services.sections import make_slug
 from app.services.standings import SETTLED
 
@@ -253,7 +254,10 @@ def _get_conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
         within = (
             select(col(ThreadSection.thread_id))
             .join(Section, col(Section.id) == col(ThreadSection.section_id))
-            .where(col(Section.anchor) == wanted.section)
+            .where(
+                col(Section.anchor) == wanted.section,
+                col(Section.revision_id) == select_newest_id(),
+            )
         )
         conditions.append(col(Thread.id).in_(within))
     return conditions
@@ -393,7 +397,10 @@ def _read_links(session: Session, thread_id: int) -> Mapping[str, list[_Link]]:
             col(ThreadSection.note),
         )
         .join(Section, col(Section.id) == col(ThreadSection.section_id))
-        .where(col(ThreadSection.thread_id) == thread_id)
+        .where(
+            col(ThreadSection.thread_id) == thread_id,
+            col(Section.revision_id) == select_newest_id(),
+        )
     )
     scenarios = select(
         literal("scenario"),

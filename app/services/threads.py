@@ -6,7 +6,7 @@ How threads are read stands in `thread_rows`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy import func, or_, select
@@ -17,7 +17,6 @@ from app.errors import Fault, InvalidError, NotFoundError
 from app.models import (
     Call,
     Motivation,
-    Revision,
     Section,
     Severity,
     Thread,
@@ -37,6 +36,7 @@ from app.services.entries import append_entry, take_turn
 from app.services.markdown import render_markdown
 from app.services.proposals import find_proposal
 from app.services.reviewers import Visitor
+from app.services.revisions import select_newest_id
 from app.services.sections import make_slug
 
 MOST_CALLS = 20
@@ -63,22 +63,13 @@ def list_choices(session: Session) -> Choices:
             col(Section.anchor),
             func.trim(col(Section.number) + " " + col(Section.title)),
         )
-        .where(col(Section.revision_id) == _newest_revision())
+        .where(col(Section.revision_id) == select_newest_id())
         .order_by(col(Section.position))
     ).all()
     calls = session.execute(
         select(col(Call.name)).order_by(col(Call.position))
     ).scalars()
     return Choices([(row[0], row[1]) for row in sections], list(calls))
-
-
-def _newest_revision() -> Any:  # noqa: ANN401 - a scalar subquery
-    return (
-        select(col(Revision.id))
-        .order_by(col(Revision.proposal_id), col(Revision.number).desc())
-        .limit(1)
-        .scalar_subquery()
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +176,7 @@ def _find_section(session: Session, new: NewThread) -> _SectionText | None:
     row = session.execute(
         select(col(Section.id), col(Section.html)).where(
             col(Section.anchor) == new.section,
-            col(Section.revision_id) == _newest_revision(),
+            col(Section.revision_id) == select_newest_id(),
         )
     ).first()
     if row is None or row[0] is None:

@@ -23,6 +23,7 @@ from app.models import (
     Person,
     Proposal,
     Revision,
+    RevisionSource,
     Run,
     Scenario,
     ScenarioCall,
@@ -32,8 +33,9 @@ from app.models import (
     ThreadSection,
     ThreadState,
 )
-from app.services import annotations, corpus, corpus_scenarios
+from app.services import annotations, corpus, corpus_scenarios, revising
 from app.services.corpus_records import split_reference
+from app.services.revising import NewRevision
 from tests import factories
 from tests.at_once import write_at_once
 
@@ -561,13 +563,58 @@ def test_a_second_revision_is_a_text_beside_the_first(
         select(col(Revision.number)).order_by(col(Revision.number))
     ).all()
     assert list(revisions) == [1, 2]
-    linked = session.scalars(
-        select(col(Revision.number))
+    assert count_links(session) == {1: 92, 2: 92}
+
+
+def count_links(session: Session) -> dict[int, int]:
+    """Return how many calls are tied to sections, by revision."""
+    rows = session.execute(
+        select(col(Revision.number), func.count())
         .join(Section, col(Section.revision_id) == col(Revision.id))
         .join(CallSection, col(CallSection.section_id) == col(Section.id))
-        .distinct()
-    ).all()
-    assert list(linked) == [2]
+        .group_by(col(Revision.number))
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def make_revision(session: Session, text: str) -> None:
+    """Make a revision as an editor does, after the corpus was loaded."""
+    new = NewRevision(
+        text=text,
+        change="More.",
+        dated_on="2026-11-22",
+        source=RevisionSource.upload,
+    )
+    revising.create_revision(session, factories.make_visitor(session), new)
+
+
+def test_loading_again_keeps_the_revisions_made_here(
+    session: Session, folder: Path
+) -> None:
+    text = (folder / "document.md").read_text()
+    make_revision(session, text + "\n## Later\n\nMore.\n")
+    before = dump(session)
+    change(folder, "calls.yaml", "# VMI", "# The VMI")
+    report = corpus.load_corpus(session, folder)
+    assert report.changed
+    assert dump(session) == before
+    assert count_links(session) == {1: 92, 2: 92}
+
+
+def test_a_corpus_takes_no_number_of_a_revision_made_here(
+    session: Session, folder: Path
+) -> None:
+    make_revision(session, "# Another\n")
+    shutil.copy(folder / "document.md", folder / "document-2.md")
+    change(
+        folder,
+        "proposal.yaml",
+        "  file: document.md\n",
+        "  file: document.md\n- number: 2\n  dated_on: '2006-04-01'\n"
+        "  change: Not a thing.\n  file: document-2.md\n",
+    )
+    with pytest.raises(CorpusError, match="revision 2 was made here"):
+        corpus.load_corpus(session, folder)
 
 
 def test_a_reviewers_thread_does_not_give_way(
