@@ -1,0 +1,256 @@
+"""Importing mails: from any source into the tables, a batch at a time.
+
+Mails are read in a process of their own while others are written, so that no
+lock is held while one is read, and one that takes too long or too much is
+refused with its place while the rest goes in. Memory does not grow with the
+number of mails.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import NamedTuple, Self
+
+import structlog
+from sqlalchemy import select
+from sqlmodel import col
+
+from app.db import Database
+from app.models import Delivery
+from app.services.mail_store import Arrived, store_mails
+from app.services.mailbox import RawMail
+from app.services.preparing import Prepared, prepare_mails
+from app.services.workers import WorkerError, WorkerPool
+
+MOST_OF_BATCH = 500
+BYTES_OF_BATCH = 4 * 1024 * 1024
+"""How many mails a transaction takes; one mail may be longer."""
+
+FEW = 20
+"""As many mails are read without another process."""
+
+AHEAD = 2
+"""How many batches are read before they are written."""
+
+BATCH_SECONDS = 60.0
+MAIL_SECONDS = 5.0
+MEGABYTES = 1024
+MOST_REFUSED = 1000
+MOST_NAMED = 100
+"""How many refusals, and ids of messages, a report lists."""
+
+logger = structlog.get_logger()
+
+
+class Refusal(NamedTuple):
+    """A mail that was not taken: its file, its place there, and why."""
+
+    source: str
+    place: str
+    reason: str
+
+    def __str__(self) -> str:
+        """Return it in one line."""
+        where = f"{self.source}: {self.place}" if self.source else self.place
+        return f"{where}: {self.reason}"
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What came of an import, so far.
+
+    `known` counts what was there byte for byte, `deliveries` other copies of
+    what was there. `refused` lists the first refusals, `message_ids` the
+    first messages.
+    """
+
+    imported: int = 0
+    known: int = 0
+    deliveries: int = 0
+    refusals: int = 0
+    refused: list[Refusal] = field(default_factory=list)
+    message_ids: list[str] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        """Return how many mails were looked at."""
+        return self.imported + self.known + self.deliveries + self.refusals
+
+    def refuse(self, mail: RawMail, reason: str) -> None:
+        """Count a mail that is not taken."""
+        self.refusals += 1
+        if len(self.refused) < MOST_REFUSED:
+            self.refused.append(Refusal(mail.source, mail.place, reason))
+
+
+OnProgress = Callable[[ImportReport], None]
+
+
+def _look_away(_report: ImportReport) -> None:
+    """Do nothing about the progress."""
+
+
+def import_mails(
+    database: Database,
+    items: Iterable[RawMail],
+    *,
+    actor: str,
+    on_progress: OnProgress = _look_away,
+) -> ImportReport:
+    """Store mails, each batch in a transaction; refuse what is none."""
+    report = ImportReport()
+    batches = _make_batches(items)
+    with _Reader() as reader:
+        for mails, read in reader.read(
+            _drop_known(database, batch, report) for batch in batches
+        ):
+            _store(database, mails, read, report=report, actor=actor)
+            on_progress(report)
+    logger.info(
+        "mails_imported",
+        imported=report.imported,
+        known=report.known,
+        deliveries=report.deliveries,
+        refused=report.refusals,
+    )
+    return report
+
+
+def _make_batches(items: Iterable[RawMail]) -> Iterator[list[RawMail]]:
+    batch: list[RawMail] = []
+    size = 0
+    for mail in items:
+        if batch and (
+            len(batch) >= MOST_OF_BATCH
+            or size + len(mail.raw) > BYTES_OF_BATCH
+        ):
+            yield batch
+            batch, size = [], 0
+        batch.append(mail)
+        size += len(mail.raw)
+    if batch:
+        yield batch
+
+
+def _drop_known(
+    database: Database, batch: Sequence[RawMail], report: ImportReport
+) -> list[RawMail]:
+    """Return what has to be read: neither at fault nor stored already."""
+    digests: dict[str, RawMail] = {}
+    for mail in batch:
+        if mail.fault is not None:
+            report.refuse(mail, mail.fault)
+            continue
+        digest = hashlib.sha256(mail.raw).hexdigest()
+        report.known += digest in digests
+        digests.setdefault(digest, mail)
+    with database.read() as session:
+        known = set(
+            session.scalars(
+                select(col(Delivery.sha256)).where(
+                    col(Delivery.sha256).in_(list(digests))
+                )
+            )
+        )
+    report.known += len(known)
+    return [mail for digest, mail in digests.items() if digest not in known]
+
+
+def _store(
+    database: Database,
+    mails: Sequence[RawMail],
+    read: Sequence[Prepared | str],
+    *,
+    report: ImportReport,
+    actor: str,
+) -> None:
+    arrived: list[Arrived] = []
+    for mail, prepared in zip(mails, read, strict=True):
+        if isinstance(prepared, str):
+            report.refuse(mail, prepared)
+        else:
+            arrived.append(Arrived(prepared, mail.source))
+    if not arrived:
+        return
+    with database.write() as session:
+        stored = store_mails(session, arrived, actor)
+    report.imported += stored.imported
+    report.known += stored.known
+    report.deliveries += stored.deliveries
+    named = MOST_NAMED - len(report.message_ids)
+    report.message_ids += stored.message_ids[:named]
+
+
+Read = Sequence[Prepared | str]
+
+
+class _Reader:
+    """Reads batches in their order, some ahead of who asks for them."""
+
+    def __init__(self) -> None:
+        self._pool: WorkerPool | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def read(
+        self, batches: Iterator[list[RawMail]]
+    ) -> Iterator[tuple[list[RawMail], Read]]:
+        """Yield each batch with what was read of it."""
+        first = next(batches, None)
+        if first is None:
+            return
+        second = next(batches, None)
+        if second is None and len(first) <= FEW:
+            yield first, prepare_mails([mail.raw for mail in first])
+            return
+        waiting: deque[tuple[list[RawMail], Future[list[Prepared | str]]]]
+        waiting = deque([(first, self._submit(first))])
+        if second is not None:
+            waiting.append((second, self._submit(second)))
+        while waiting:
+            mails, future = waiting.popleft()
+            read = self._collect(mails, future)
+            following = next(batches, None)
+            if following is not None:
+                waiting.append((following, self._submit(following)))
+            yield mails, read
+
+    def _submit(
+        self, mails: Sequence[RawMail]
+    ) -> Future[list[Prepared | str]]:
+        if self._pool is None:
+            self._pool = WorkerPool(
+                1, seconds=BATCH_SECONDS, megabytes=MEGABYTES
+            )
+        return self._pool.submit(prepare_mails, [mail.raw for mail in mails])
+
+    @staticmethod
+    def _collect(
+        mails: Sequence[RawMail], future: Future[list[Prepared | str]]
+    ) -> Read:
+        try:
+            return future.result()
+        except (WorkerError, MemoryError):
+            return _read_singly(mails)
+
+
+def _read_singly(mails: Sequence[RawMail]) -> Read:
+    """Read mails one by one, for there is one among them that is too much."""
+    read: list[Prepared | str] = []
+    pool = WorkerPool(1, seconds=MAIL_SECONDS, megabytes=MEGABYTES)
+    try:
+        for mail in mails:
+            try:
+                read += pool.submit(prepare_mails, [mail.raw]).result()
+            except (WorkerError, MemoryError):
+                read.append("it takes too long, or too much, to be read")
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return read

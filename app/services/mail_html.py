@@ -1,0 +1,101 @@
+"""The text of a mail that came as HTML alone; no HTML is ever shown.
+
+The sanitiser brings what was sent into a form that a pattern can read: known
+elements, closed in order, without attributes. What is left are words, line
+ends, and marks where text was quoted.
+"""
+
+import html
+import re
+
+import nh3
+
+LONGEST_HTML = 512 * 1024
+DEEPEST = 20
+
+BLOCKS = frozenset(
+    {"p", "div", "li", "tr", "ul", "ol", "table", "blockquote", "pre", "dt"}
+    | {"dd", "h1", "h2", "h3", "h4", "h5", "h6", "hr"}
+)
+GAPS = frozenset({"p", "blockquote", "pre", "table", "ul", "ol"})
+DROPPED = {"script", "style", "title", "head"}
+
+_PIECES = re.compile(r"<(/?)([a-z0-9]+)[^>]*>|([^<]+)")
+_SPACES = re.compile(r"[ \t\r\n\f]+")
+
+
+def read_html(text: str) -> str:
+    """Return the words of an HTML text, quotations marked by `>`."""
+    plain = nh3.clean(
+        text[:LONGEST_HTML],
+        tags=set(BLOCKS | {"br"}),
+        attributes={},
+        clean_content_tags=DROPPED,
+        strip_comments=True,
+        link_rel=None,
+    )
+    lines = _Lines()
+    for found in _PIECES.finditer(plain):
+        closing, name, words = found.groups()
+        if words is not None:
+            lines.add(html.unescape(words))
+        else:
+            lines.step(name, is_end=bool(closing))
+    return lines.finish()
+
+
+class _Lines:
+    """Lines in the making: depth of quotation, a line's words, gaps."""
+
+    def __init__(self) -> None:
+        self._made: list[str] = []
+        self._words: list[str] = []
+        self._depth = 0
+        self._kept = 0
+
+    def add(self, words: str) -> None:
+        """Add words; white space is kept where it was set so."""
+        if not self._kept:
+            self._words.append(_SPACES.sub(" ", words))
+            return
+        first, *others = words.split("\n")
+        self._words.append(first)
+        for line in others:
+            self._end_line(is_wanted=True)
+            self._words.append(line)
+
+    def step(self, name: str, *, is_end: bool) -> None:
+        """Pass the beginning or the end of an element."""
+        self._end_line(is_wanted=name == "br")
+        if name in GAPS:
+            self._add_gap()
+        if name == "blockquote":
+            self._depth += -1 if is_end else 1
+        elif name == "pre":
+            self._kept += -1 if is_end else 1
+        elif name == "li" and not is_end:
+            self._words.append("- ")
+
+    def finish(self) -> str:
+        """Return the text."""
+        self._end_line(is_wanted=False)
+        text = "\n".join(self._made).strip("\n")
+        return f"{text}\n" if text else ""
+
+    def _end_line(self, *, is_wanted: bool) -> None:
+        words = "".join(self._words)
+        words = words.rstrip() if self._kept else words.strip(" ")
+        self._words = []
+        if words or is_wanted:
+            self._made.append(self._mark(words))
+
+    def _add_gap(self) -> None:
+        if self._made and self._made[-1].strip("> "):
+            self._made.append(self._mark(""))
+
+    def _mark(self, words: str) -> str:
+        marks = ">" * min(self._depth, DEEPEST)
+        if not marks:
+            # words that look like a quotation are none
+            return f" {words}" if words.startswith(">") else words
+        return f"{marks} {words}" if words else marks

@@ -1,0 +1,297 @@
+"""Mails on their way into the tables: new ones, copies, better texts.
+
+A Message-ID names one mail. What comes under a known id with the same text is
+another delivery of it; with another text it is another mail, which gets an id
+of its content. The page of an archive gives way to the mail itself, and stays
+as a delivery.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import exists, insert, select, update
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from app.db import Packed
+from app.models import Attachment, Delivery, Message
+from app.services.archived_mails import find_archived_id
+from app.services.entries import NewEntry, append_entries, take_turn
+from app.services.preparing import Prepared, fold_text
+from app.services.trailers import get_name
+
+NEW, BETTER, COPY = "message.imported", "message.replaced", "delivery.received"
+
+Row = dict[str, Any]
+
+
+class Arrived(NamedTuple):
+    """A mail that was read, and the name of the file it came in."""
+
+    prepared: Prepared
+    source: str
+
+
+@dataclass(slots=True)
+class Stored:
+    """What became of mails: how many of each kind, and the ids of all.
+
+    `row_ids` are the messages whose text is new.
+    """
+
+    imported: int = 0
+    known: int = 0
+    deliveries: int = 0
+    message_ids: list[str] = field(default_factory=list)
+    row_ids: list[int] = field(default_factory=list)
+
+
+def store_mails(
+    session: Session, arrived: Sequence[Arrived], actor: str
+) -> Stored:
+    """Store mails, in few statements; those that are known stay as they are.
+
+    Pages of an archive come last, so that their mails are there already.
+    """
+    take_turn(session)
+    stored = Stored()
+    mails = [one for one in arrived if not one.prepared.mail.is_archived]
+    if mails:
+        _Batch(session, mails).store(stored, actor)
+    for one in arrived:
+        if one.prepared.mail.is_archived:
+            _Batch(session, [one]).store(stored, actor)
+    return stored
+
+
+class _Kept(NamedTuple):
+    """A message of the tables; an archived one has no mail of its own."""
+
+    row_id: int
+    is_archived: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What a mail is to become: a message, a better text, or a copy."""
+
+    what: str
+    message_id: str
+    arrived: Arrived
+    defects: tuple[str, ...]
+
+    @property
+    def prepared(self) -> Prepared:
+        """Return the mail."""
+        return self.arrived.prepared
+
+
+class _Batch:
+    """Mails that are stored together."""
+
+    def __init__(self, session: Session, arrived: Sequence[Arrived]) -> None:
+        self._session = session
+        self._arrived = arrived
+        self._digests = self._find_digests()
+        self._names = {
+            one.prepared.sha256: self._find_name(one) for one in arrived
+        }
+        self._known = self._find_known()
+        self._now = datetime.now(UTC)
+
+    def store(self, stored: Stored, actor: str) -> None:
+        """Decide what each mail is, then write all and tell the log."""
+        steps: list[_Step] = []
+        for one in self._arrived:
+            digest = one.prepared.sha256
+            if digest in self._digests:
+                stored.known += 1
+            else:
+                step = self._decide(one)
+                steps.append(step)
+                self._digests[digest] = step.message_id
+            stored.message_ids.append(self._digests[digest])
+        if not steps:
+            return
+        numbers = self._write(steps)
+        append_entries(self._session, actor, [_tell(step) for step in steps])
+        stored.imported += sum(step.what == NEW for step in steps)
+        stored.deliveries += sum(step.what != NEW for step in steps)
+        stored.row_ids += dict.fromkeys(
+            numbers[step.message_id] for step in steps if step.what != COPY
+        )
+
+    def _find_digests(self) -> dict[str, str]:
+        wanted = [one.prepared.sha256 for one in self._arrived]
+        rows = self._session.execute(
+            select(col(Delivery.sha256), col(Message.message_id))
+            .join(Message, col(Message.id) == col(Delivery.message_row_id))
+            .where(col(Delivery.sha256).in_(wanted))
+        )
+        return {row[0]: row[1] for row in rows}
+
+    def _find_known(self) -> dict[str, _Kept | Prepared]:
+        wanted = {one.prepared.content_id for one in self._arrived}
+        wanted |= {name for name in self._names.values() if name is not None}
+        return dict(_read_kept(self._session, sorted(wanted)))
+
+    def _find_name(self, one: Arrived) -> str | None:
+        mail = one.prepared.mail
+        if mail.message_id is None and mail.is_archived:
+            return find_archived_id(self._session, mail)
+        return mail.message_id
+
+    def _decide(self, one: Arrived) -> _Step:
+        prepared = one.prepared
+        name = self._names[prepared.sha256] or prepared.content_id
+        known = self._known.get(name)
+        defects: tuple[str, ...] = ()
+        if known is not None and not self._is_same(known, prepared):
+            defects = (f"another mail has its Message-ID {name}",)
+            name = prepared.content_id
+            known = self._known.get(name)
+        what = COPY
+        if known is None:
+            what = NEW
+        elif isinstance(known, _Kept) and known.is_archived:
+            what = COPY if prepared.mail.is_archived else BETTER
+        if what != COPY:
+            self._known[name] = prepared
+        return _Step(what, name, one, defects)
+
+    def _is_same(self, known: _Kept | Prepared, new: Prepared) -> bool:
+        """Tell whether a mail says what the known one of its id says."""
+        if isinstance(known, Prepared):
+            subject, body = known.mail.subject, known.mail.body
+        else:
+            sender, subject, body = self._session.execute(
+                select(
+                    col(Message.sender),
+                    col(Message.subject),
+                    col(Message.body),
+                ).where(col(Message.id) == known.row_id)
+            ).one()
+            if known.is_archived or new.mail.is_archived:
+                # archives change texts, so whose it is has to do
+                name = get_name(new.mail.sender).casefold()
+                return get_name(sender).casefold() == name
+        text = fold_text(body)
+        return text == fold_text(new.mail.body) and (
+            bool(text) or subject == new.mail.subject
+        )
+
+    def _write(self, steps: Sequence[_Step]) -> dict[str, int]:
+        """Write the rows; return the number of each message."""
+        session = self._session
+        new = [self._make_row(step) for step in steps if step.what == NEW]
+        if new:
+            session.execute(insert(Message), new)
+        names = {step.message_id for step in steps}
+        numbers = _read_numbers(session, sorted(names))
+        for step in steps:
+            if step.what == BETTER:
+                self._replace(step, numbers[step.message_id])
+        session.execute(
+            insert(Delivery),
+            [self._make_delivery(s, numbers[s.message_id]) for s in steps],
+        )
+        attachments = [
+            {"message_row_id": numbers[step.message_id], **asdict(one)}
+            for step in steps
+            if step.what != COPY
+            for one in step.prepared.mail.attachments
+        ]
+        if attachments:
+            session.execute(insert(Attachment), attachments)
+        return numbers
+
+    def _make_row(self, step: _Step) -> Row:
+        return {
+            **_describe(step),
+            "message_id": step.message_id,
+            "imported_at": self._now,
+            "is_parent_guessed": False,
+            "is_cut": False,
+            "depth": 0,
+            "position": 0,
+        }
+
+    def _replace(self, step: _Step, row_id: int) -> None:
+        """Give a message the text of the mail itself."""
+        self._session.execute(
+            update(Message)
+            .where(col(Message.id) == row_id)
+            .values(**_describe(step), aligned_to=None)
+        )
+
+    def _make_delivery(self, step: _Step, row_id: int) -> Row:
+        prepared = step.arrived.prepared
+        return {
+            "message_row_id": row_id,
+            "sha256": prepared.sha256,
+            "list_id": prepared.mail.list_id,
+            "archived_at": prepared.mail.archived_at,
+            "is_archived": prepared.mail.is_archived,
+            "source": step.arrived.source,
+            "size": prepared.size,
+            "raw": Packed(prepared.raw),
+            "imported_at": self._now,
+        }
+
+
+def _describe(step: _Step) -> Row:
+    """Return what a message says, as its columns take it."""
+    mail = step.prepared.mail
+    return {
+        "subject": mail.subject,
+        "base_subject": step.prepared.subject.text,
+        "is_reply": step.prepared.subject.is_reply,
+        "sender": mail.sender,
+        "sent_at": mail.sent_at,
+        "in_reply_to": mail.in_reply_to,
+        "references": mail.references,
+        "headers": [list(each) for each in mail.headers],
+        "trailers": [list(each) for each in mail.trailers],
+        "defects": [*mail.defects, *step.defects],
+        "charset": mail.charset,
+        "body": Packed(step.prepared.body),
+        "html": Packed(step.prepared.html),
+    }
+
+
+def _tell(step: _Step) -> NewEntry:
+    prepared = step.prepared
+    data = {
+        "subject": prepared.mail.subject,
+        "sha256": prepared.sha256,
+        "bytes": prepared.size,
+        "charset": prepared.mail.charset,
+    }
+    return NewEntry(step.what, f"message:{step.message_id}", data)
+
+
+def _read_kept(
+    session: Session, names: Sequence[str]
+) -> Iterator[tuple[str, _Kept]]:
+    has_mail = exists().where(
+        col(Delivery.message_row_id) == col(Message.id),
+        col(Delivery.is_archived).is_(False),
+    )
+    rows = session.execute(
+        select(col(Message.message_id), col(Message.id), has_mail).where(
+            col(Message.message_id).in_(names)
+        )
+    )
+    for name, row_id, is_mail in rows:
+        yield name, _Kept(row_id or 0, is_archived=not is_mail)
+
+
+def _read_numbers(session: Session, names: Sequence[str]) -> dict[str, int]:
+    rows = session.execute(
+        select(col(Message.message_id), col(Message.id)).where(
+            col(Message.message_id).in_(names)
+        )
+    )
+    return {row[0]: row[1] or 0 for row in rows}
