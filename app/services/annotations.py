@@ -358,6 +358,23 @@ def read_text(html: str) -> str:
     return "".join(reader.parts)
 
 
+class Squeezed(NamedTuple):
+    """A text without its white space, and where each character was."""
+
+    text: str
+    places: Sequence[int]
+
+    def get_span(self, start: int, end: int) -> tuple[int, int]:
+        """Return where a part of it, not empty, stands in the whole text."""
+        return self.places[start], self.places[end - 1] + 1
+
+
+def squeeze(text: str) -> Squeezed:
+    """Return a text without its white space, in which lines break."""
+    places = [i for i, character in enumerate(text) if not character.isspace()]
+    return Squeezed("".join(text.split()), places)
+
+
 def find_passage(
     text: str, quote: str, near: int | None = None
 ) -> Passage | None:
@@ -366,14 +383,13 @@ def find_passage(
     A browser breaks the lines of a selection as it shows them, so only what
     is not white space is compared.
     """
-    places = [i for i, character in enumerate(text) if not character.isspace()]
-    packed = "".join(text[i] for i in places)
+    squeezed = squeeze(text)
     wanted = "".join(quote.split())
     if not wanted:
         return None
     found = [
-        (places[at], places[at + len(wanted) - 1] + 1)
-        for at in _find_all(packed, wanted)
+        squeezed.get_span(at, at + len(wanted))
+        for at in find_all(squeezed.text, wanted)
     ]
     if not found:
         return None
@@ -392,7 +408,8 @@ def make_passage(text: str, start: int, end: int) -> Passage:
     )
 
 
-def _find_all(text: str, wanted: str) -> Iterator[int]:
+def find_all(text: str, wanted: str) -> Iterator[int]:
+    """Return where one text stands in another, in order."""
     at = text.find(wanted)
     while at >= 0:
         yield at
