@@ -3,6 +3,7 @@
 How one is made stands in `revising`.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -16,6 +17,8 @@ from app.models import Reviewer, Revision, RevisionSource, Section
 from app.services.annotations import read_text
 from app.services.differences import SectionText
 from app.services.sections import ParsedSection
+
+_UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*")
 
 
 class RevisionRow(NamedTuple):
@@ -170,3 +173,20 @@ def make_sections(parsed: Sequence[ParsedSection]) -> list[SectionText]:
         )
         for section in parsed
     ]
+
+
+def list_bodies(
+    text: str, sections: Sequence[SectionText], starts: Sequence[int]
+) -> list[SectionText]:
+    """Return sections with their Markdown, without the heading, as text."""
+    ends = [*starts[1:], len(text)]
+    return [
+        section._replace(text=_cut_heading(text[start:end]))
+        for section, start, end in zip(sections, starts, ends, strict=True)
+    ]
+
+
+def _cut_heading(text: str) -> str:
+    lines = text.split("\n")
+    underlined = len(lines) > 1 and _UNDERLINE.fullmatch(lines[1])
+    return "\n".join(lines[2 if underlined else 1 :])
