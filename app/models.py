@@ -444,6 +444,18 @@ class Message(SQLModel, table=True):
     )
 
 
+class Mention(SQLModel, table=True):
+    """An id that a mail bears, or names as above it; as a number."""
+
+    __tablename__ = "mention"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    digest: int = Field(
+        sa_column=Column(BigInteger, primary_key=True, autoincrement=False)
+    )
+    message_row_id: int = Field(foreign_key="message.id", primary_key=True)
+
+
 class Delivery(SQLModel, table=True):
     """One copy of a mail as it was received, byte for byte.
 
@@ -868,12 +880,16 @@ class SearchItem(SQLModel, table=True):
 
 
 class SearchState(SQLModel, table=True):
-    """How the index was made; no row until it has been filled."""
+    """How the index was made, and which entry of the log it has seen last.
+
+    There is no row until it has been filled.
+    """
 
     __tablename__ = "search_state"
 
     id: int | None = Field(default=None, primary_key=True)
     version: int
+    seq: int
 
 
 class SavedSearch(SQLModel, table=True):

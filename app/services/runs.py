@@ -17,8 +17,8 @@ from sqlmodel import col
 
 from app.db import Database
 from app.errors import NotFoundError
-from app.models import Evidence, Run, Scenario
-from app.services import entries
+from app.models import Evidence, Run, Scenario, SearchKind
+from app.services import entries, search_index
 from app.services.asking import (
     POSTED,
     Question,
@@ -152,6 +152,7 @@ def store_report(session: Session, report: Report, text: str) -> StoredRun:
             stored = read_run(session, report.id)
         else:
             _drop_oldest(session)
+            search_index.refresh(session, SearchKind.run, [report.id])
             return StoredRun(report.id, created=True)
     if has_time_limit(stored.report) and not has_time_limit(content):
         session.execute(
@@ -201,6 +202,7 @@ def _drop_oldest(session: Session) -> None:
     ).all()
     if surplus:
         session.execute(delete(Run).where(col(Run.id).in_(surplus)))
+        search_index.refresh(session, SearchKind.run, surplus)
 
 
 def find_slug(session: Session, text: str) -> str:

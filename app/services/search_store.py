@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import column, delete, insert, select, table, text
+from sqlalchemy import column, delete, func, insert, select, table, text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Session
 from sqlmodel import col
@@ -140,19 +140,17 @@ def tidy(session: Session) -> None:
         )
 
 
+def count(session: Session) -> int:
+    """Return how many items are in the index."""
+    return session.scalar(select(func.count()).select_from(SearchItem)) or 0
+
+
 def count_dead(session: Session) -> int:
     """Return how many texts the index holds of items that are gone."""
     if not is_sqlite(session):
         return 0
-    return int(
-        session.scalar(
-            text(
-                "SELECT (SELECT count(*) FROM search_text_docsize) "
-                "- (SELECT count(*) FROM search_item)"
-            )
-        )
-        or 0
-    )
+    held = session.scalar(select(func.count()).select_from(DOCUMENTS))
+    return (held or 0) - count(session)
 
 
 def _choose_ids(session: Session, things: Sequence[Findable]) -> list[int]:

@@ -1,0 +1,461 @@
+"""What is searched of the review itself: all kinds but mails.
+
+A reader takes the refs of what is wanted, or None for all there are. Of the
+document only the text under review is searched, as its author wrote it.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import ScalarSelect, Select, select
+from sqlalchemy.orm import Mapped, Session
+from sqlmodel import col
+
+from app.models import (
+    Anchor,
+    Annotation,
+    Call,
+    CallSection,
+    Decision,
+    Person,
+    Reviewer,
+    Revision,
+    Run,
+    SavedScenario,
+    Scenario,
+    ScenarioCall,
+    SearchKind,
+    Section,
+    Thread,
+    ThreadCall,
+    ThreadSection,
+    get_id,
+)
+from app.services.search_facts import (
+    RUN,
+    say_calls,
+    say_clauses,
+    say_is,
+    say_who,
+)
+from app.services.search_mails import split_quoted
+from app.services.search_records import EPOCH, Findable
+from app.services.search_terms import (
+    Terms,
+    fold,
+    join_facts,
+    make_whole_fact,
+)
+
+Refs = Collection[str] | None
+Wanted = TypeVar("Wanted", bound=Select[*tuple[Any, ...]])
+Clauses = dict[int, list[tuple[str, str]]]
+OPENER = 0
+"""The place of a thread's first post, which the thread itself shows."""
+
+
+class Links(NamedTuple):
+    """Which calls and clauses some rows speak of."""
+
+    calls: Mapping[int, list[str]]
+    clauses: Mapping[int, list[tuple[str, str]]]
+
+    def say(self, id_: int | None) -> Iterator[str]:
+        """Give a row's facts about calls and clauses."""
+        yield from say_calls(self.calls.get(id_ or 0, ()))
+        yield from say_clauses(self.clauses.get(id_ or 0, ()))
+
+
+def read_sections(session: Session, refs: Refs) -> Iterator[Findable]:
+    """Return the sections of the text under review."""
+    calls: dict[int, list[str]] = defaultdict(list)
+    for section_id, name in session.execute(
+        select(col(CallSection.section_id), col(Call.name))
+        .join(Call, col(Call.id) == col(CallSection.call_id))
+        .where(col(CallSection.position) == 0)
+        .order_by(col(Call.position))
+    ):
+        calls[section_id].append(name)
+    rows = session.execute(
+        _narrow(
+            select(Section, col(Revision.text), col(Revision.dated_on))
+            .join(Revision, col(Revision.id) == col(Section.revision_id))
+            .where(col(Section.revision_id) == select_revision()),
+            col(Section.anchor),
+            refs,
+        )
+    )
+    for section, text, dated_on in rows:
+        facts = [
+            *say_is("section", "document"),
+            *say_calls(calls[get_id(section)]),
+            *say_clauses([(section.number, section.anchor)]),
+        ]
+        yield Findable(
+            SearchKind.section,
+            section.anchor,
+            read_day(dated_on),
+            Terms(
+                title=fold(f"{section.number} {section.title}"),
+                own=fold(text[section.start : section.end]),
+                names=fold(section.anchor),
+                facts=join_facts(facts),
+            ),
+        )
+
+
+def select_revision() -> ScalarSelect[Any]:
+    """Return which revision is the text under review."""
+    return (
+        select(col(Revision.id))
+        .where(col(Revision.is_reference).is_(False))
+        .order_by(col(Revision.proposal_id), col(Revision.number).desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+def read_day(day: str) -> datetime:
+    """Return when a day began; a day that is none is as old as can be."""
+    try:
+        return datetime.fromisoformat(day).replace(tzinfo=UTC)
+    except ValueError:
+        return EPOCH
+
+
+def _find_first_day(session: Session) -> datetime:
+    # what has no time of its own is as old as the proposal
+    day = session.scalar(
+        select(col(Revision.dated_on)).order_by(col(Revision.id)).limit(1)
+    )
+    return read_day(day or "")
+
+
+def read_calls(session: Session, refs: Refs) -> Iterator[Findable]:
+    """Return the calls with all that is recorded of them."""
+    at = _find_first_day(session)
+    clauses: Clauses = defaultdict(list)
+    for id_, number, anchor in session.execute(
+        select(
+            col(CallSection.call_id), col(Section.number), col(Section.anchor)
+        )
+        .join(Section, col(Section.id) == col(CallSection.section_id))
+        .where(col(Section.revision_id) == select_revision())
+    ):
+        clauses[id_].append((number, anchor))
+    for call in session.scalars(_narrow(select(Call), col(Call.name), refs)):
+        facts = [
+            *say_is("call", call.status.value),
+            *say_calls([call.name]),
+            *say_clauses(clauses[get_id(call)]),
+        ]
+        yield Findable(
+            SearchKind.call,
+            call.name,
+            at,
+            Terms(
+                title=fold(call.name),
+                own=fold(write_call(call)),
+                names=fold(call.rfc_patch_name or ""),
+                facts=join_facts(facts),
+            ),
+        )
+
+
+def write_call(call: Call) -> str:
+    """Return a call's record as a text, a line a part."""
+    named = [
+        f"{name}: {text}"
+        for part in (call.inputs, call.outputs, call.constants)
+        for name, text in part.items()
+    ]
+    parts = (
+        *(call.prototype, call.group, *named),
+        *(call.clobbers, call.segments, call.native_equivalent),
+        *(*call.semantics, call.error_behaviour),
+        *(*call.hardware_facts, *call.notes, *call.linux_usage.values()),
+    )
+    return "\n".join(part for part in parts if part)
+
+
+def read_threads(session: Session, refs: Refs) -> Iterator[Findable]:
+    """Return the threads as they were opened and as they stand."""
+    links = _read_thread_links(session)
+    rows = session.execute(
+        _narrow(
+            select(
+                Thread,
+                col(Person.name),
+                col(Reviewer.display_name),
+                col(Reviewer.name),
+            )
+            .outerjoin(Person, col(Person.id) == col(Thread.person_id))
+            .outerjoin(Reviewer, col(Reviewer.id) == col(Thread.reviewer_id)),
+            col(Thread.slug),
+            refs,
+        )
+    )
+    for thread, person, display_name, account in rows:
+        words = {thread.state.value, thread.severity.value, thread.kind.value}
+        facts = [
+            *say_is("thread", *sorted(words)),
+            *say_who(person, display_name, account=account),
+            *links.say(thread.id),
+        ]
+        yield Findable(
+            SearchKind.thread,
+            thread.slug,
+            thread.opened_at,
+            Terms(
+                title=fold(thread.title),
+                sender=fold(person or display_name or ""),
+                own=fold("\n".join([thread.summary, *thread.notes])),
+                quoted=fold(thread.quote or thread.passage or ""),
+                names=fold(thread.slug),
+                facts=join_facts(facts),
+            ),
+        )
+
+
+def _read_thread_links(session: Session) -> Links:
+    calls: dict[int, list[str]] = defaultdict(list)
+    for id_, name in session.execute(
+        select(col(ThreadCall.thread_id), col(Call.name))
+        .join(Call, col(Call.id) == col(ThreadCall.call_id))
+        .order_by(col(ThreadCall.position))
+    ):
+        calls[id_].append(name)
+    clauses: Clauses = defaultdict(list)
+    for id_, number, anchor in session.execute(
+        select(
+            col(ThreadSection.thread_id),
+            col(Section.number),
+            col(Section.anchor),
+        )
+        .join(Section, col(Section.id) == col(ThreadSection.section_id))
+        .where(col(Section.revision_id) == select_revision())
+        .order_by(col(ThreadSection.position))
+    ):
+        clauses[id_].append((number, anchor))
+    return Links(calls, clauses)
+
+
+def read_annotations(session: Session, refs: Refs) -> Iterator[Findable]:
+    """Return the posts of threads, and the remarks on clauses."""
+    links = _read_thread_links(session)
+    remarks = _read_remark_facts(session)
+    rows = session.execute(
+        _narrow(
+            select(
+                Annotation,
+                col(Thread.title),
+                col(Person.name),
+                col(Reviewer.display_name),
+                col(Reviewer.name),
+            )
+            .outerjoin(Thread, col(Thread.id) == col(Annotation.thread_id))
+            .outerjoin(Person, col(Person.id) == col(Annotation.person_id))
+            .outerjoin(
+                Reviewer, col(Reviewer.id) == col(Annotation.reviewer_id)
+            ),
+            col(Annotation.id),
+            refs,
+        )
+    )
+    for note, title, person, display_name, account in rows:
+        if note.thread_id is not None and note.position == OPENER:
+            continue
+        own, quoted = split_quoted(note.text)
+        part = "remark" if note.thread_id is None else "post"
+        about = (
+            remarks.get(note.id, ())
+            if note.thread_id is None
+            else links.say(note.thread_id)
+        )
+        facts = [
+            *say_is("annotation", part, note.motivation.value),
+            *say_who(person, display_name, account=account),
+            *about,
+        ]
+        yield Findable(
+            SearchKind.annotation,
+            note.id,
+            note.created_at,
+            Terms(
+                title=fold(title or ""),
+                sender=fold(person or display_name or ""),
+                own=fold(own),
+                quoted=fold(quoted),
+                facts=join_facts(facts),
+            ),
+        )
+
+
+def _read_remark_facts(session: Session) -> dict[str, list[str]]:
+    """Return where remarks point in the text under review."""
+    facts: dict[str, list[str]] = defaultdict(list)
+    for id_, call, number, anchor in session.execute(
+        select(
+            col(Anchor.annotation_id),
+            col(Call.name),
+            col(Section.number),
+            col(Section.anchor),
+        )
+        .outerjoin(Call, col(Call.id) == col(Anchor.call_id))
+        .outerjoin(Section, col(Section.id) == col(Anchor.section_id))
+        .where(
+            col(Anchor.annotation_id).is_not(None),
+            col(Anchor.revision_id) == select_revision(),
+        )
+        .order_by(col(Anchor.position))
+    ):
+        if id_ is not None:
+            facts[id_] += say_calls([call] if call else [])
+            facts[id_] += say_clauses([(number, anchor)] if anchor else [])
+    return facts
+
+
+def read_scenarios(session: Session, refs: Refs) -> Iterator[Findable]:
+    """Return the questions that can be run."""
+    at = _find_first_day(session)
+    calls: dict[int, list[str]] = defaultdict(list)
+    for id_, name in session.execute(
+        select(col(ScenarioCall.scenario_id), col(Call.name))
+        .join(Call, col(Call.id) == col(ScenarioCall.call_id))
+        .order_by(col(Call.position))
+    ):
+        calls[id_].append(name)
+    rows = session.execute(
+        _narrow(
+            select(
+                Scenario,
+                col(SavedScenario.saved_at),
+                col(Reviewer.display_name),
+                col(Reviewer.name),
+            )
+            .outerjoin(
+                SavedScenario,
+                col(SavedScenario.scenario_id) == col(Scenario.id),
+            )
+            .outerjoin(
+                Reviewer, col(Reviewer.id) == col(SavedScenario.reviewer_id)
+            ),
+            col(Scenario.slug),
+            refs,
+        )
+    )
+    for scenario, saved_at, display_name, account in rows:
+        facts = [
+            *say_is("scenario"),
+            *say_who(display_name, account=account),
+            *say_calls(calls[get_id(scenario)]),
+        ]
+        yield Findable(
+            SearchKind.scenario,
+            scenario.slug,
+            saved_at or at,
+            Terms(
+                title=fold(scenario.question),
+                sender=fold(display_name or ""),
+                own=fold(scenario.text),
+                names=fold(scenario.slug),
+                facts=join_facts(facts),
+            ),
+        )
+
+
+def read_runs(session: Session, refs: Refs) -> Iterator[Findable]:
+    """Return the runs that are kept."""
+    rows = session.execute(
+        _narrow(
+            select(
+                col(Run.id),
+                col(Run.scenario_slug),
+                col(Run.question),
+                col(Run.text),
+                col(Run.created_at),
+            ),
+            col(Run.id),
+            refs,
+        )
+    )
+    for id_, slug, question, text, created_at in rows:
+        facts = [
+            *say_is("run"),
+            make_whole_fact(RUN, id_),
+            *([make_whole_fact(RUN, slug)] if slug else ()),
+        ]
+        yield Findable(
+            SearchKind.run,
+            id_,
+            created_at,
+            Terms(
+                title=fold(question),
+                own=fold(text),
+                names=fold(f"{id_} {slug or ''}"),
+                facts=join_facts(facts),
+            ),
+        )
+
+
+def read_decisions(session: Session, refs: Refs) -> Iterator[Findable]:
+    """Return the decisions."""
+    links = _read_thread_links(session)
+    replaced = set(
+        session.scalars(
+            select(col(Decision.supersedes_id)).where(
+                col(Decision.supersedes_id).is_not(None)
+            )
+        )
+    )
+    wanted = select(
+        Decision,
+        col(Thread.title),
+        col(Thread.slug),
+        col(Reviewer.display_name),
+        col(Reviewer.name),
+    ).join(Thread, col(Thread.id) == col(Decision.thread_id))
+    wanted = wanted.join(
+        Reviewer, col(Reviewer.id) == col(Decision.reviewer_id)
+    )
+    if refs is not None:
+        numbers = [int(ref) for ref in refs if ref.isdecimal()]
+        wanted = wanted.where(col(Decision.number).in_(numbers))
+    for decision, title, slug, display_name, account in session.execute(
+        wanted
+    ):
+        standing = "superseded" if decision.id in replaced else "in-force"
+        facts = [
+            *say_is("decision", decision.disposition.value, standing),
+            *say_who(display_name, account=account),
+            *links.say(decision.thread_id),
+        ]
+        yield Findable(
+            SearchKind.decision,
+            str(decision.number),
+            decision.decided_at,
+            Terms(
+                title=fold(title),
+                sender=fold(display_name),
+                own=fold(f"{decision.reason}\n{decision.dissent}"),
+                names=fold(slug),
+                facts=join_facts(facts),
+            ),
+        )
+
+
+def _narrow(wanted: Wanted, ref: Mapped[str], refs: Refs) -> Wanted:
+    return wanted if refs is None else wanted.where(ref.in_(refs))
+
+
+READERS: Mapping[SearchKind, Callable[[Session, Refs], Iterator[Findable]]] = {
+    SearchKind.section: read_sections,
+    SearchKind.call: read_calls,
+    SearchKind.thread: read_threads,
+    SearchKind.annotation: read_annotations,
+    SearchKind.scenario: read_scenarios,
+    SearchKind.run: read_runs,
+    SearchKind.decision: read_decisions,
+}

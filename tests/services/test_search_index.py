@@ -1,0 +1,309 @@
+"""The index is what a rebuild would make, whatever was done before."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from app.db import Database
+from app.models import (
+    Annotation,
+    Disposition,
+    Entry,
+    Message,
+    Run,
+    SearchItem,
+    SearchKind,
+    SearchState,
+    Severity,
+    Thread,
+    ThreadKind,
+    ThreadState,
+)
+from app.services import (
+    annotations,
+    corpus,
+    decisions,
+    messages,
+    runs,
+    saving,
+    search_index,
+    search_store,
+    threads,
+)
+from app.services.decisions import NewDecision
+from app.services.reviewers import Visitor
+from app.services.threads import NewThread
+from app.sim import explore, parse_scenario
+from tests.conftest import SQLiteCopies
+from tests.factories import make_visitor
+
+SLUG = "kleen-sti-shadow"
+QUESTION = (
+    'question = "Does it halt?"\nabout = ["VMI_Halt"]\n'
+    '[code]\nkernel = "hlt"\n[outcomes]\na = { is = "halted" }\n'
+)
+
+Items = dict[tuple[SearchKind, str], int]
+
+
+def read_items(session: Session) -> Items:
+    """Return what is in the index, and the digests of what is searched."""
+    rows = session.execute(
+        select(
+            col(SearchItem.kind), col(SearchItem.ref), col(SearchItem.digest)
+        )
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def require_equal(database: Database) -> Items:
+    """Compare the index with one made anew, and return it."""
+    with database.write() as session:
+        kept = read_items(session)
+        search_index.rebuild(session)
+        assert kept == read_items(session)
+    return kept
+
+
+def open_one(session: Session, visitor: Visitor) -> str:
+    """Open a thread."""
+    new = NewThread(
+        title="It halts",
+        kind=ThreadKind.question,
+        severity=Severity.concern,
+        text="Zyzzyva",
+        calls=("VMI_Halt",),
+    )
+    return threads.open_thread(session, visitor, new)
+
+
+def decide(session: Session, visitor: Visitor) -> None:
+    """Decide on a thread, again if it is decided."""
+    found = decisions._find_in_force(
+        session,
+        session.scalar(select(col(Thread.id)).where(col(Thread.slug) == SLUG))
+        or 0,
+    )
+    new = NewDecision(
+        disposition=Disposition.accepted,
+        reason="because of the zyzzyva",
+        supersedes=found.number if found else None,
+    )
+    decisions.record_decision(session, visitor, SLUG, new)
+
+
+def import_mail(session: Session, _: Visitor) -> None:
+    """Import a mail that is not there yet."""
+    count = len(session.scalars(select(col(Message.id))).all())
+    raw = (
+        f"From: A B <a@example.org>\r\nMessage-ID: <{count}@x>\r\n"
+        f"Subject: [PATCH {count}] s\r\nDate: Wed, 22 Mar 2006 20:05:00 +0100"
+        "\r\n\r\n> quoted\r\nown\r\n"
+    )
+    messages.import_message(session, raw.encode())
+
+
+def store_run(session: Session, _: Visitor) -> None:
+    """Store another run, of which the log says nothing."""
+    count = len(session.scalars(select(col(Run.id))).all())
+    text = QUESTION.replace("Does it halt?", f"Does it halt ({count})?")
+    report = explore(parse_scenario(text, slug="posted"))
+    runs.store_report(session, report, text)
+
+
+def save(session: Session, visitor: Visitor) -> None:
+    """Save a question, or replace it."""
+    count = len(session.scalars(select(col(Entry.seq))).all())
+    text = QUESTION.replace("Does it halt?", f"Does it halt ({count})?")
+    saving.save_scenario(session, visitor, "mine", text)
+
+
+def reply(session: Session, visitor: Visitor) -> None:
+    """Reply to a thread that nobody has answered."""
+    annotations.reply(session, visitor, "kleen-sti-shadow", "yes\n> no")
+
+
+CHANGES: tuple[Callable[[Session, Visitor], object], ...] = (
+    *(open_one, reply, decide, import_mail, store_run, save),
+)
+
+
+@settings(max_examples=15)
+@given(chosen=st.lists(st.sampled_from(CHANGES), max_size=6))
+def test_after_any_changes_the_index_is_what_a_rebuild_makes(
+    sqlite_copies: SQLiteCopies,
+    chosen: list[Callable[[Session, Visitor], object]],
+) -> None:
+    database = Database(sqlite_copies.make("full"))
+    with database.write() as session:
+        visitor = make_visitor(session)
+    for change in chosen:
+        with database.write() as session:
+            change(session, visitor)
+    require_equal(database)
+    database.close()
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda c: c.__name__)
+def test_each_change_is_found_at_once(
+    database: Database, change: Callable[[Session, Visitor], object]
+) -> None:
+    """Every kind of change moves the index, twice if made twice."""
+    with database.write() as session:
+        visitor = make_visitor(session)
+    states = [require_equal(database)]
+    for _ in range(2):
+        with database.write() as session:
+            change(session, visitor)
+        states.append(require_equal(database))
+    assert states[0] != states[1] != states[2]
+
+
+def test_what_changes_nothing_indexes_nothing(database: Database) -> None:
+    with database.write() as session:
+        before = read_items(session)
+        make_visitor(session)
+        corpus.load_corpus(session)
+    with database.read() as session:
+        assert read_items(session) == before
+        assert search_store.count_dead(session) == 0
+
+
+def test_a_change_that_is_undone_is_not_found(database: Database) -> None:
+    """The index is written in the transaction of the change."""
+    with database.write() as session:
+        visitor = make_visitor(session)
+        before = read_items(session)
+    with database.engine.connect() as connection:
+        session = Session(connection)
+        open_one(session, visitor)
+        search_index.catch_up(session)
+        assert read_items(session) != before
+        session.rollback()
+    with database.read() as session:
+        assert read_items(session) == before
+
+
+def test_a_savepoint_does_not_end_what_is_to_be_indexed(
+    database: Database,
+) -> None:
+    with database.write() as session:
+        visitor = make_visitor(session)
+    with database.write() as session:
+        with session.begin_nested():
+            slug = open_one(session, visitor)
+        session.execute(
+            Thread.__table__.update()  # type: ignore[attr-defined]
+            .where(col(Thread.slug) == slug)
+            .values(state=ThreadState.deferred)
+        )
+    require_equal(database)
+
+
+def test_an_index_that_is_not_there_is_filled(database: Database) -> None:
+    with database.write() as session:
+        before = read_items(session)
+        search_store.clear(session)
+        session.execute(delete(SearchState))
+    search_index.fill(database)
+    with database.read() as session:
+        assert read_items(session) == before
+
+
+def test_an_index_of_another_version_is_made_anew_by_the_next_change(
+    database: Database,
+) -> None:
+    with database.write() as session:
+        before = read_items(session)
+        search_store.clear(session)
+        session.get_one(SearchState, 1).version = 0
+    with database.write() as session:
+        make_visitor(session)
+    with database.read() as session:
+        assert read_items(session) == before
+
+
+def test_a_worn_index_is_made_anew(
+    sqlite_copies: SQLiteCopies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What SQLite cannot take back goes at the next start, if it is much."""
+    monkeypatch.setattr(search_index, "MOST_DEAD", 2)
+    database = Database(sqlite_copies.make("full"))
+    with database.write() as session:
+        before = read_items(session)
+        search_store.remove(
+            session, session.scalars(select(col(SearchItem.id))).all()
+        )
+        assert search_store.count_dead(session) == len(before)
+    search_index.fill(database)
+    with database.read() as session:
+        assert search_store.count_dead(session) == 0
+        assert read_items(session) == before
+    database.close()
+
+
+def test_a_run_that_is_dropped_is_found_no_more(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "KEPT_RUNS", 0)
+    with database.write() as session:
+        visitor = make_visitor(session)
+        store_run(session, visitor)
+        store_run(session, visitor)
+    kept = require_equal(database)
+    with database.read() as session:
+        stored = set(session.scalars(select(col(Run.id))))
+    assert {ref for kind, ref in kept if kind == SearchKind.run} == stored
+
+
+def test_a_remark_is_no_post_and_an_opener_neither(
+    database: Database,
+) -> None:
+    with database.write() as session:
+        visitor = make_visitor(session)
+        open_one(session, visitor)
+        openers = session.scalars(
+            select(col(Annotation.id)).where(col(Annotation.position) == 0)
+        ).all()
+    items = require_equal(database)
+    assert openers
+    assert not {(SearchKind.annotation, id_) for id_ in openers} & set(items)
+
+
+def test_mails_are_added_by_their_rows(session: Session) -> None:
+    ids = [
+        messages.import_message(
+            session,
+            f"From: a@b.c\r\nMessage-ID: <{n}@x>\r\n\r\nx\r\n".encode(),
+        ).id
+        or 0
+        for n in range(3)
+    ]
+    search_index.add_messages(session, ids)
+    search_index.add_messages(session, ids)
+    refs = {r for k, r in read_items(session) if k == SearchKind.mail}
+    assert refs == {str(id_) for id_ in ids}
+
+
+def test_a_mail_without_date_is_as_old_as_its_import(
+    session: Session,
+) -> None:
+    message = messages.import_message(
+        session, b"From: a@b.c\r\nMessage-ID: <1@x>\r\n\r\nx\r\n"
+    )
+    search_index.add_messages(session, [message.id or 0])
+    number = session.scalar(
+        select(col(SearchItem.id)).where(
+            col(SearchItem.kind) == SearchKind.mail
+        )
+    )
+    at = datetime.fromtimestamp(
+        (number or 0) // search_store.PER_SECOND, tz=UTC
+    )
+    assert abs(at - datetime.now(UTC)) < timedelta(minutes=5)
