@@ -285,22 +285,24 @@ def escape(text: str) -> str:
 
 
 def quote(text: str) -> Iterator[str]:
-    """Quote somebody's Markdown, so that it cannot pass for the minutes.
+    """Quote somebody's Markdown, so that it cannot pass for the minutes."""
+    for line in fold_markdown(text, MEASURE - len(QUOTE)):
+        yield f"{QUOTE}{line}".rstrip()
 
-    Prose that is too wide is folded; code and tables stay as they are.
-    """
+
+def fold_markdown(text: str, width: int = MEASURE) -> Iterator[str]:
+    """Fold prose that is too wide; code and tables stay as they are."""
     fence = ""
     for line in text.strip("\n").split("\n"):
         found = FENCE.match(line)
         if found and fence in {"", found[1]}:
             fence = "" if fence else found[1]
         if fence or found or KEPT.match(line):
-            yield f"{QUOTE}{line}".rstrip()
+            yield line
             continue
         lead = LEAD.match(line)
         indent = _get_indent(lead[0] if lead else "")
-        for folded in wrap(line, indent, MEASURE - len(QUOTE)):
-            yield f"{QUOTE}{folded}".rstrip()
+        yield from wrap(line, indent, width)
 
 
 def _get_indent(lead: str) -> str:

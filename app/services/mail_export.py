@@ -8,10 +8,20 @@ away. So each mail comes back byte for byte, but for a missing last line feed.
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import NamedTuple
+from email.utils import parseaddr
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy.orm import Session, aliased
+from sqlmodel import col
+
+from app.errors import NotFoundError
+from app.models import Delivery, Message
 
 NOBODY = "MAILER-DAEMON"  # as an mbox says that the sender is not known
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+BATCH = 100
+LONGEST_SENDER = 1000
 
 _FROM = re.compile(rb"^(>*From )", re.MULTILINE)
 _SENDER = re.compile(r"[!-~]{1,200}")
@@ -34,10 +44,71 @@ def write_mboxrd(copies: Iterable[Copy]) -> Iterator[bytes]:
 def _write_separator(copy: Copy) -> bytes:
     sender = copy.sender if _SENDER.fullmatch(copy.sender) else NOBODY
     at = (copy.at or EPOCH).astimezone(UTC)
-    return f"From {sender} {at:%a %b} {at.day:2} {at:%H:%M:%S %Y}\n".encode()
+    # as C's asctime; strftime would take the day's name from the locale
+    return f"From {sender} {at.ctime()}\n".encode()
 
 
 def escape_from(raw: bytes) -> bytes:
     """Return a mail with its `From ` lines marked, and its last line ended."""
     marked = _FROM.sub(rb">\1", raw)
     return marked if marked.endswith(b"\n") else marked + b"\n"
+
+
+def read_copies(
+    session: Session, message_id: str | None = None
+) -> Iterator[Copy]:
+    """Give each mail's first delivery: all, or one mail's conversation.
+
+    A conversation comes from the top down, all mails in the order in which
+    they were stored; a batch at a time, so that memory does not grow.
+    """
+    place: tuple[Any, ...] = (col(Message.id),)
+    condition = col(Message.id) > 0
+    if message_id is not None:
+        place = (col(Message.position), *place)
+        condition = _choose_conversation(session, message_id)
+    other = aliased(Delivery)
+    first = (
+        select(func.min(col(other.id)))
+        .where(col(other.message_row_id) == col(Message.id))
+        .correlate(Message)
+        .scalar_subquery()
+    )
+    chosen = (
+        select(
+            *place,
+            col(Delivery.raw),
+            col(Message.sender),
+            col(Message.sent_at),
+        )
+        .join(Delivery, col(Delivery.id) == first)
+        .where(condition)
+        .order_by(*place)
+        .limit(BATCH)
+    )
+    rows = session.execute(chosen).all()
+    while rows:
+        for row in rows:
+            raw, sender, at = row[-3:]
+            yield Copy(raw, _get_address(sender), at)
+        after = tuple_(*place) > tuple_(*rows[-1][: len(place)])
+        rows = session.execute(chosen.where(after)).all()
+
+
+def _choose_conversation(
+    session: Session, message_id: str
+) -> ColumnElement[bool]:
+    row = session.execute(
+        select(col(Message.id), col(Message.conversation_id)).where(
+            col(Message.message_id) == message_id
+        )
+    ).first()
+    if row is None:
+        raise NotFoundError("mail", message_id)
+    if row[1] is None:  # not yet tied to its conversation
+        return col(Message.id) == row[0]
+    return col(Message.conversation_id) == row[1]
+
+
+def _get_address(sender: str) -> str:
+    return parseaddr(sender[:LONGEST_SENDER])[1] or NOBODY
