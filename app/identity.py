@@ -59,3 +59,15 @@ def require_reviewer(visitor: CurrentReviewer) -> Visitor:
 
 
 SignedIn = Annotated[Visitor, Depends(require_reviewer)]
+
+
+def require_editor(visitor: CurrentReviewer) -> Visitor:
+    """Return the signed-in reviewer if they may edit, else refuse."""
+    if visitor is None:
+        raise SignInError("sign in to do this")
+    if not visitor.may(Role.editor):
+        raise ForbiddenError(f"a {visitor.role} is no editor")
+    return visitor
+
+
+SignedInEditor = Annotated[Visitor, Depends(require_editor)]

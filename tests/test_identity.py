@@ -5,7 +5,11 @@ from fastapi.testclient import TestClient
 
 from app.db import Database
 from app.errors import ForbiddenError, SignInError
-from app.identity import SESSION_COOKIE, require_reviewer
+from app.identity import (
+    SESSION_COOKIE,
+    require_editor,
+    require_reviewer,
+)
 from app.models import Role
 from app.services.reviewers import Visitor
 from tests.factories import make_token, make_visitor
@@ -18,6 +22,12 @@ def test_writing_needs_a_name_and_a_role() -> None:
         require_reviewer(Visitor(1, "eve", "Eve", Role.reader))
     ada = Visitor(2, "ada", "Ada", Role.reviewer)
     assert require_reviewer(ada) is ada
+    with pytest.raises(ForbiddenError, match="no editor"):
+        require_editor(ada)
+    with pytest.raises(SignInError):
+        require_editor(None)
+    bob = Visitor(3, "bob", "Bob", Role.administrator)
+    assert require_editor(bob) is bob
 
 
 def test_a_token_goes_over_a_cookie(
