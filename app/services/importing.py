@@ -11,15 +11,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple, Self
 
 import structlog
-from sqlalchemy import select
-from sqlmodel import col
 
 from app.db import Database
-from app.models import Delivery
-from app.services.mail_store import Arrived, store_mails
+from app.services.mail_store import Arrived, find_known, store_mails
 from app.services.mailbox import RawMail
 from app.services.preparing import Prepared, prepare_mails
 from app.services.workers import WorkerError, WorkerPool
@@ -45,7 +43,7 @@ logger = structlog.get_logger()
 
 
 class Refusal(NamedTuple):
-    """A mail that was not taken: its file, its place there, and why."""
+    """A mail that was not taken: its file, its place in it, and why."""
 
     source: str
     place: str
@@ -53,8 +51,7 @@ class Refusal(NamedTuple):
 
     def __str__(self) -> str:
         """Return it in one line."""
-        where = f"{self.source}: {self.place}" if self.source else self.place
-        return f"{where}: {self.reason}"
+        return ": ".join(part for part in self if part)
 
 
 @dataclass(slots=True)
@@ -77,6 +74,11 @@ class ImportReport:
     def total(self) -> int:
         """Return how many mails were looked at."""
         return self.imported + self.known + self.deliveries + self.refusals
+
+    def name(self, message_ids: Iterable[str]) -> None:
+        """List messages, if there is room."""
+        room = MOST_NAMED - len(self.message_ids)
+        self.message_ids += islice(message_ids, max(room, 0))
 
     def refuse(self, mail: RawMail, reason: str) -> None:
         """Count a mail that is not taken."""
@@ -147,14 +149,9 @@ def _drop_known(
         report.known += digest in digests
         digests.setdefault(digest, mail)
     with database.read() as session:
-        known = set(
-            session.scalars(
-                select(col(Delivery.sha256)).where(
-                    col(Delivery.sha256).in_(list(digests))
-                )
-            )
-        )
+        known = find_known(session, digests)
     report.known += len(known)
+    report.name(known.values())
     return [mail for digest, mail in digests.items() if digest not in known]
 
 
@@ -179,8 +176,7 @@ def _store(
     report.imported += stored.imported
     report.known += stored.known
     report.deliveries += stored.deliveries
-    named = MOST_NAMED - len(report.message_ids)
-    report.message_ids += stored.message_ids[:named]
+    report.name(stored.message_ids)
 
 
 Read = Sequence[Prepared | str]

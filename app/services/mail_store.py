@@ -6,7 +6,7 @@ of its content. The page of an archive gives way to the mail itself, and stays
 as a delivery.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -66,6 +66,16 @@ def store_mails(
     return stored
 
 
+def find_known(session: Session, digests: Iterable[str]) -> dict[str, str]:
+    """Return the message of each of these deliveries that is stored."""
+    rows = session.execute(
+        select(col(Delivery.sha256), col(Message.message_id))
+        .join(Message, col(Message.id) == col(Delivery.message_row_id))
+        .where(col(Delivery.sha256).in_(list(digests)))
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 class _Kept(NamedTuple):
     """A message of the tables; an archived one has no mail of its own."""
 
@@ -94,7 +104,9 @@ class _Batch:
     def __init__(self, session: Session, arrived: Sequence[Arrived]) -> None:
         self._session = session
         self._arrived = arrived
-        self._digests = self._find_digests()
+        self._digests = find_known(
+            session, [one.prepared.sha256 for one in arrived]
+        )
         self._names = {
             one.prepared.sha256: self._find_name(one) for one in arrived
         }
@@ -122,15 +134,6 @@ class _Batch:
         stored.row_ids += dict.fromkeys(
             numbers[step.message_id] for step in steps if step.what != COPY
         )
-
-    def _find_digests(self) -> dict[str, str]:
-        wanted = [one.prepared.sha256 for one in self._arrived]
-        rows = self._session.execute(
-            select(col(Delivery.sha256), col(Message.message_id))
-            .join(Message, col(Message.id) == col(Delivery.message_row_id))
-            .where(col(Delivery.sha256).in_(wanted))
-        )
-        return {row[0]: row[1] for row in rows}
 
     def _find_known(self) -> dict[str, _Kept | Prepared]:
         wanted = {one.prepared.content_id for one in self._arrived}

@@ -52,12 +52,13 @@ class MboxForm(StrEnum):
 class RawMail(NamedTuple):
     """A mail's bytes and where they stand: number and line count from 1.
 
-    With a `fault` the bytes are not the mail: it says why.
+    The number is 0 of what is a file of its own. With a `fault` the bytes
+    are not the mail: it says why.
     """
 
     raw: bytes
     source: str = ""
-    number: int = 1
+    number: int = 0
     offset: int = 0
     line: int = 1
     fault: str | None = None
@@ -65,8 +66,8 @@ class RawMail(NamedTuple):
     @property
     def place(self) -> str:
         """Return where in its source it stands, in words."""
-        if self.number == 1 and not self.offset:
-            return "the file"
+        if not self.number:
+            return ""
         return f"message {self.number}, byte {self.offset}, line {self.line}"
 
 
@@ -174,7 +175,7 @@ class Place:
         return RawMail(
             raw,
             self.source,
-            max(self.number, 1),
+            self.number,
             self.offset,
             self.line,
             fault,
@@ -307,8 +308,13 @@ def list_files(path: Path) -> Sequence[tuple[str, Path]]:
 
 def _walk(folder: Path, name: str, depth: int) -> Iterator[tuple[str, Path]]:
     is_maildir = _is_maildir(folder)
-    with os.scandir(folder) as found:
-        inside = sorted(found, key=lambda entry: entry.name)
+    try:
+        with os.scandir(folder) as found:
+            inside = sorted(found, key=lambda entry: entry.name)
+    except OSError:
+        # whoever opens it hears why
+        yield name, folder
+        return
     for entry in inside:
         path, below = Path(entry), f"{name}/{entry.name}"
         if entry.is_dir(follow_symlinks=False):
