@@ -168,12 +168,13 @@ class _Forest:
             if parent == NOBODY or at[node] == NOBODY:
                 continue
             passed = []
-            while at[parent] == NOBODY and above[parent] != NOBODY:
-                passed.append(parent)
-                parent = above[parent]
+            end = parent
+            while at[end] == NOBODY and above[end] != NOBODY:
+                passed.append(end)
+                end = above[end]
             for dummy in passed:  # so that no chain is walked twice
-                above[dummy] = parent
-            self.children.setdefault(parent, []).append(node)
+                above[dummy] = end
+            self.children.setdefault(end, []).append(node)
 
     def is_dummy(self, node: int) -> bool:
         """Tell whether no mail is at a node."""

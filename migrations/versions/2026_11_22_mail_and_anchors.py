@@ -188,6 +188,22 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "mention",
+        sa.Column(
+            "digest", sa.BigInteger(), autoincrement=False, nullable=False
+        ),
+        sa.Column("message_row_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["message_row_id"],
+            ["message.id"],
+            name=op.f("fk_mention_message_row_id_message"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "digest", "message_row_id", name=op.f("pk_mention")
+        ),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "quote",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("message_row_id", sa.Integer(), nullable=False),
@@ -543,6 +559,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_delivery_message_row_id"))
 
     op.drop_table("delivery")
+    op.drop_table("mention")
     op.drop_table("attachment")
     with op.batch_alter_table("anchor", schema=None) as batch_op:
         batch_op.drop_index("ix_anchor_state")
