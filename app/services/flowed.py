@@ -1,7 +1,8 @@
 """format=flowed (RFC 3676): paragraphs out of lines that end in a space.
 
 A paragraph is joined at one depth of quotation and written as one line with
-its marks; lines that do not flow stay as they are.
+its marks; lines that do not flow stay as they are. A line of spaces is
+meant as an empty one, and both end a paragraph.
 """
 
 import re
@@ -28,13 +29,16 @@ def join_flowed(text: str, *, deletes_space: bool = False) -> str:
         level = 0 if marks is None else marks.end()
         words = line[level:].removeprefix(" ")
         if held and (
-            level != depth or words == SIGNATURE or size > LONGEST_PARAGRAPH
+            level != depth
+            or words == SIGNATURE
+            or size > LONGEST_PARAGRAPH
+            or not words.strip()
         ):
             made.append(_write(depth, "".join(held)))
             held = []
         if not held:
             depth, size = level, 0
-        if words.endswith(" ") and words != SIGNATURE:
+        if words.endswith(" ") and words != SIGNATURE and words.strip():
             held.append(words[:-1] if deletes_space else words)
             size += len(words)
             continue
