@@ -56,6 +56,7 @@ class Method(StrEnum):
     block = "block"
     search = "search"
     clause = "clause"
+    call = "call"
     confirmed = "confirmed"
     limit = "limit"
 

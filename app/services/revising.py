@@ -27,10 +27,11 @@ from app.models import (
     Section,
     get_id,
 )
+from app.services import anchors
 from app.services.differences import SectionText, map_sections
 from app.services.entries import append_entry, take_turn
 from app.services.proposals import find_proposal
-from app.services.reviewers import Visitor
+from app.services.reviewers import PROGRAM, Visitor
 from app.services.revisions import (
     RevisionRow,
     get_newest,
@@ -135,7 +136,7 @@ def create_revision(
     link_calls(session, newest.id, revision_id)
     append_entry(
         session,
-        visitor.actor if visitor else "program",
+        visitor.actor if visitor else PROGRAM,
         "revision.created",
         f"revision:{number}",
         {
@@ -149,6 +150,9 @@ def create_revision(
             "sha256": hashlib.sha256(new.text.encode()).hexdigest(),
         },
     )
+    if not new.is_reference:
+        actor = visitor.actor if visitor else PROGRAM
+        anchors.carry(session, newest.id, revision_id, actor)
     logger.info("revision_created", number=number)
     return get_revision(session, number)
 

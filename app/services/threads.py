@@ -25,12 +25,13 @@ from app.models import (
     ThreadSection,
     ThreadState,
 )
+from app.services import anchors
+from app.services.anchors import Clause
 from app.services.annotations import (
     Passage,
     build_target,
     find_passage,
     make_annotation,
-    read_text,
 )
 from app.services.entries import append_entry, take_turn
 from app.services.markdown import render_markdown
@@ -131,6 +132,14 @@ def open_thread(session: Session, visitor: Visitor, new: NewThread) -> str:
     session.flush()
     assert thread.id is not None  # noqa: S101 - just flushed
     _store_targets(session, thread.id, list(calls.values()), section)
+    if section is not None:
+        anchors.add_anchor(
+            session,
+            clause=section,
+            passage=passage,
+            revision_id=section.revision_id,
+            thread_id=thread.id,
+        )
     opener = make_annotation(
         visitor,
         thread.id,
@@ -165,34 +174,27 @@ def _require_calls(
     return {name: known[name] for name in names}
 
 
-class _SectionText(NamedTuple):
-    id: int
-    html: str
-
-
-def _find_section(session: Session, new: NewThread) -> _SectionText | None:
+def _find_section(session: Session, new: NewThread) -> Clause | None:
     if new.section is None:
         return None
-    row = session.execute(
-        select(col(Section.id), col(Section.html)).where(
+    section_id = session.scalar(
+        select(col(Section.id)).where(
             col(Section.anchor) == new.section,
             col(Section.revision_id) == select_newest_id(),
         )
-    ).first()
-    if row is None or row[0] is None:
+    )
+    if section_id is None:
         raise InvalidError(
             f"no section has the anchor {new.section!r}",
             Fault("/section", "expected a section of the document"),
         )
-    return _SectionText(row[0], row[1])
+    return anchors.read_clause(session, section_id)
 
 
-def _require_passage(
-    new: NewThread, section: _SectionText | None
-) -> Passage | None:
+def _require_passage(new: NewThread, section: Clause | None) -> Passage | None:
     if not new.quote.strip():
         return None
-    text = read_text(section.html) if section else ""
+    text = section.text if section else ""
     passage = find_passage(text, new.quote, new.start)
     if passage is None:
         raise InvalidError(
@@ -228,7 +230,7 @@ def _store_targets(
     session: Session,
     thread_id: int,
     calls: Sequence[int],
-    section: _SectionText | None,
+    section: Clause | None,
 ) -> None:
     for position, call_id in enumerate(calls):
         session.add(
