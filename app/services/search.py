@@ -1,0 +1,262 @@
+"""Search: a query to what it finds, newest first or best first.
+
+Counts stop at a thousand, as pages do: whoever needs more narrows the
+search. Addresses are hidden before anything is cut from a text, so no marks
+and no snippet can show them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from app.models import SearchItem, SearchKind
+from app.services.masking import mask_addresses
+from app.services.search_facts import IS
+from app.services.search_hits import Hit, read_hits
+from app.services.search_mails import split_quoted
+from app.services.search_match import (
+    Matching,
+    compile_query,
+    get_rank,
+    is_matched,
+)
+from app.services.search_query import (
+    FACTS,
+    And,
+    Asker,
+    Node,
+    Words,
+    list_words,
+    parse_query,
+)
+from app.services.search_store import FTS, VECTORS, is_sqlite
+from app.services.search_terms import make_whole_fact
+from app.services.snippets import (
+    Part,
+    Pattern,
+    make_pattern,
+    make_snippet,
+    mark,
+)
+
+PAGE_LENGTH = 25
+MOST_FOUND = 1000
+MOST_PAGES = MOST_FOUND // PAGE_LENGTH
+IN_BODY = ("own", "quoted")
+
+
+class Order(StrEnum):
+    """In which order what is found is shown."""
+
+    newest = "newest"
+    best = "best"
+
+
+# of these, the latest matter; of the others, those that say most
+DATED = frozenset(
+    {SearchKind.mail, SearchKind.annotation, SearchKind.decision}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is looked for, and which part of it is shown."""
+
+    text: str
+    kind: SearchKind | None = None
+    order: Order | None = None
+    page: int = 1
+    limit: int = PAGE_LENGTH
+
+    @property
+    def offset(self) -> int:
+        """Return how many come before this page."""
+        return (self.page - 1) * self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class ShownHit:
+    """What was found, with its words marked."""
+
+    hit: Hit
+    title: Sequence[Part]
+    who: str
+    snippet: Sequence[Part]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A page of what was found.
+
+    `counts` are by kind, up to MOST_FOUND each; `total` is of the kind that
+    is shown, or of all.
+    """
+
+    hits: Sequence[ShownHit]
+    counts: Mapping[SearchKind, int]
+    total: int
+    order: Order
+    has_more: bool
+
+
+def search(
+    session: Session,
+    wanted: Wanted,
+    *,
+    account: str | None,
+    is_masked: bool,
+    now: datetime | None = None,
+) -> Found:
+    """Return what a query finds.
+
+    Raises
+    ------
+    InvalidError
+        When the query is not understood; it says where.
+    """
+    asker = Asker(now or datetime.now(UTC), account)
+    node = parse_query(wanted.text, asker)
+    order = wanted.order or choose_order(wanted.kind)
+    if node is None:
+        return Found(hits=(), counts={}, total=0, order=order, has_more=False)
+    narrowed = _narrow(node, wanted.kind)
+    keys = list_found(
+        session,
+        narrowed,
+        order,
+        limit=wanted.limit + 1,
+        offset=wanted.offset,
+    )
+    counts = count_kinds(session, node)
+    return Found(
+        hits=_show(
+            read_hits(session, keys[: wanted.limit]),
+            list(list_words(node)),
+            is_masked=is_masked,
+        ),
+        counts=counts,
+        total=counts.get(wanted.kind, 0)
+        if wanted.kind
+        else min(sum(counts.values()), MOST_FOUND),
+        order=order,
+        has_more=len(keys) > wanted.limit
+        and wanted.offset + wanted.limit < MOST_FOUND,
+    )
+
+
+def choose_order(kind: SearchKind | None) -> Order:
+    """Return the order that suits a kind best; mails come newest first."""
+    return Order.newest if kind is None or kind in DATED else Order.best
+
+
+def _narrow(node: Node, kind: SearchKind | None) -> Node:
+    if kind is None:
+        return node
+    parts = node.nodes if isinstance(node, And) else (node,)
+    return And((Words((make_whole_fact(IS, kind.value),), FACTS), *parts))
+
+
+def list_found(
+    session: Session, node: Node, order: Order, *, limit: int, offset: int = 0
+) -> list[tuple[SearchKind, str]]:
+    """Return the kinds and refs of what a query finds, in this order."""
+    sqlite = is_sqlite(session)
+    matching = compile_query(node, is_sqlite=sqlite)
+    statement = _select(
+        matching, (col(SearchItem.kind), col(SearchItem.ref)), sqlite
+    )
+    number = FTS.c.rowid if sqlite and matching.expression else None
+    newest = (col(SearchItem.id) if number is None else number).desc()
+    if order is Order.best and matching.expression:
+        rank = get_rank(matching.expression, is_sqlite=sqlite)
+        statement = statement.order_by(rank, newest)
+    else:
+        statement = statement.order_by(newest)
+    rows = session.execute(statement.limit(limit).offset(offset))
+    return [(row[0], row[1]) for row in rows]
+
+
+def _select(
+    matching: Matching, columns: Sequence[Any], sqlite: bool
+) -> Select[Any]:
+    statement = select(*columns)
+    if not matching.expression:
+        return statement.where(*matching.conditions)
+    table = FTS if sqlite else VECTORS
+    number = FTS.c.rowid if sqlite else VECTORS.c.id
+    return (
+        statement.select_from(table)
+        .join(SearchItem, col(SearchItem.id) == number)
+        .where(
+            is_matched(matching.expression, is_sqlite=sqlite),
+            *matching.conditions,
+        )
+    )
+
+
+def count_kinds(session: Session, node: Node) -> dict[SearchKind, int]:
+    """Return how much a query finds of each kind, up to MOST_FOUND."""
+    counts = _count(session, node)
+    if sum(counts.values()) <= MOST_FOUND:
+        return counts
+    # the first thousand say nothing about the rest
+    many = {
+        kind: _count(session, _narrow(node, kind)).get(kind, 0)
+        for kind in SearchKind
+    }
+    return {kind: min(n, MOST_FOUND) for kind, n in many.items() if n}
+
+
+def _count(session: Session, node: Node) -> dict[SearchKind, int]:
+    sqlite = is_sqlite(session)
+    matching = compile_query(node, is_sqlite=sqlite)
+    statement = _select(matching, (col(SearchItem.kind),), sqlite)
+    found = statement.limit(MOST_FOUND + 1).subquery()
+    rows = session.execute(
+        select(found.c.kind, func.count()).group_by(found.c.kind)
+    )
+    return {SearchKind(row[0]): row[1] for row in rows}
+
+
+def _show(
+    hits: Sequence[Hit], words: Sequence[Words], *, is_masked: bool
+) -> list[ShownHit]:
+    in_title = _make_pattern(words, ("title",))
+    in_body = _make_pattern(words, IN_BODY)
+    asked = {name for word in words for name in word.columns or IN_BODY}
+    parts = asked & set(IN_BODY)
+    only = parts.pop() if len(parts) == 1 else None
+    shown = []
+    for hit in hits:
+        text, title, who = hit.text, hit.title, hit.who
+        if is_masked:
+            text, title, who = map(mask_addresses, (text, title, who))
+        if hit.kind is SearchKind.mail or hit.kind is SearchKind.annotation:
+            own, quoted = split_quoted(text)
+            if only is not None or in_body is None:
+                text = quoted if only == "quoted" else own
+        shown.append(
+            ShownHit(
+                hit,
+                mark(title, in_title),
+                who,
+                make_snippet(text, in_body),
+            )
+        )
+    return shown
+
+
+def _make_pattern(
+    words: Sequence[Words], columns: Sequence[str]
+) -> Pattern | None:
+    return make_pattern(
+        word
+        for word in words
+        if not word.columns or not set(columns).isdisjoint(word.columns)
+    )
