@@ -27,6 +27,7 @@ FOUND_SHORT = 0.92
 SHORT = 40
 SHORTEST = 10
 COVERED = 0.6
+WORDS_ALONE = 0.85
 ENTRY = 0.97
 PROTOTYPE = 0.93
 NAMED = 0.88
@@ -59,6 +60,9 @@ class Method(StrEnum):
     reply = "reply"
     named = "named"
     words = "words"
+
+
+VERBATIM = frozenset({Method.source, Method.text, Method.entry})
 
 
 class Candidate(NamedTuple):
@@ -99,6 +103,10 @@ class Scores:
         """Take evidence in; of one kind the strongest counts."""
         kinds = self.found[place]
         kinds[method] = max(kinds.get(method, 0.0), score)
+
+    def is_verbatim(self, place: Place) -> bool:
+        """Tell whether the quote has the document's own words or names."""
+        return not VERBATIM.isdisjoint(self.found.get(place, ()))
 
     def rank(self) -> list[Candidate]:
         """Return all places worth keeping, the best first."""

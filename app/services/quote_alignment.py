@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from app.services.alignment import (
     NOISE,
+    WORDS_ALONE,
     WORTH_KEEPING,
     WORTH_SHOWING,
     Candidate,
@@ -62,6 +63,7 @@ class _Case:
     text: str
     scores: Scores
     weights: Mapping[int, float]
+    depths: set[int]
     is_talk: bool = False
 
 
@@ -86,7 +88,13 @@ def _open(block: Block, knowledge: Knowledge, effort: Effort) -> _Case:
     """Look at one block by itself."""
     outline = knowledge.outline
     packed = pack_quote(block.text)
-    case = _Case(block, block.text, Scores(effort), outline.weigh(block.text))
+    case = _Case(
+        block,
+        block.text,
+        Scores(effort),
+        outline.weigh(block.text),
+        {block.depth},
+    )
     chain = carry(case.scores, outline, knowledge.above, packed)
     case.is_talk = chain.is_talk
     is_found = _look_up(case, packed, knowledge)
@@ -131,11 +139,13 @@ def _join_broken(cases: Sequence[_Case], knowledge: Knowledge) -> None:
             text,
             Scores(first.scores.effort),
             knowledge.outline.weigh(text),
+            first.depths | second.depths,
             first.is_talk or second.is_talk,
         )
         _look_up(joined, pack_quote(text), knowledge)
         for case in (first, second):
             case.weights = joined.weights
+            case.depths = joined.depths
             for place, kinds in joined.scores.found.items():
                 for kind, score in kinds.items():
                     case.scores.add(place, kind, score)
@@ -164,13 +174,21 @@ def _order(
     found = score_order(
         outline, [case.weights for case in quoted], known, within
     )
+    depths = {
+        case.block.depth
+        for case, place in zip(quoted, known, strict=True)
+        if place is not None and case.scores.is_verbatim(place)
+    }
     for case, place, likely in zip(quoted, known, found, strict=True):
-        if place is None:
-            for number, score in likely.items():
-                if score >= WORTH_KEEPING:
-                    case.scores.add(
-                        outline.places[number], Method.words, score
-                    )
+        if place is not None:
+            continue
+        # where nothing else is from the document, words may mislead
+        most = 1.0 if case.depths & depths else WORDS_ALONE
+        for number, score in likely.items():
+            if score >= WORTH_KEEPING:
+                case.scores.add(
+                    outline.places[number], Method.words, min(score, most)
+                )
 
 
 def is_source(read: ReadText, stretches: Sequence[Stretch]) -> bool:

@@ -178,14 +178,17 @@ def _carry_reply(
     answered = [
         quote
         for quote in mail.quotes
-        if quote.block.reply_start == spoken.stretch.start and quote.is_known
+        if quote.block.reply_start == spoken.stretch.start
     ]
-    if not answered:
+    known = [quote for quote in answered if quote.is_known]
+    if not known:
         return ""
-    # what stands directly above is what was answered
-    quote = max(answered, key=lambda q: q.block.position)
+    quote = known[-1]
     context = _get_context(outline, quote)
     support = _measure_support(outline, spoken, context)
+    if quote is not answered[-1]:
+        # what stands directly above may have gone on to something else
+        support *= PARTLY
     for candidate in quote.list_carried():
         scores.add(candidate.place, Method.reply, candidate.score * support)
     return context
@@ -196,7 +199,8 @@ def _measure_support(
 ) -> float:
     """Return how far a passage of an answer keeps to what was answered.
 
-    Its first paragraph does; a later one if it shares rare words with it.
+    Its first paragraph does; a later one the more rare words it shares with
+    it.
     """
     weight = size = 0.0
     for number, (words, first, last) in enumerate(
@@ -205,8 +209,11 @@ def _measure_support(
         overlap = min(spoken.end, last) - max(spoken.start, first)
         if overlap <= 0:
             continue
-        keeps = number == 0 or outline.weigh_common(words, context) >= ON_TOPIC
-        weight += overlap * (1.0 if keeps else DIGRESSION)
+        keeps = 1.0
+        if number:
+            shared = outline.weigh_common(words, context) / ON_TOPIC
+            keeps = DIGRESSION + (1 - DIGRESSION) * min(1.0, shared)
+        weight += overlap * keeps
         size += overlap
     return weight / size if size else DIGRESSION
 

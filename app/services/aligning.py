@@ -1,0 +1,363 @@
+"""Aligning: the quotes of all mails compared with the document, in order.
+
+A mail's parent comes before it, for what the parent quotes says what a quote
+of it is. Work is done in batches; a mail that is done says so in
+`aligned_to`, so it goes on where it was broken off. Reading and comparing
+happen outside the transaction that stores what was found.
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import structlog
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from app.db import Database
+from app.errors import NotFoundError
+from app.models import Message, Quote, QuoteCandidate, QuoteState
+from app.services import revisions
+from app.services.alignment import Candidate, pack_quote
+from app.services.outlines import Place
+from app.services.quote_alignment import Aligned, Knowledge, align
+from app.services.quote_chains import (
+    MOST_ABOVE,
+    KnownQuote,
+    MailAbove,
+    make_mail_above,
+)
+from app.services.quote_corpus import Corpus, load_corpus
+from app.services.quote_store import THOUSAND, ask_again, store_aligned
+from app.services.quoted_blocks import Block, find_blocks, find_stretches
+from app.services.workers import tell
+
+BATCH = 100
+KEPT_ABOVE = 300
+NICENESS = 10
+logger = structlog.get_logger()
+
+
+class Told(NamedTuple):
+    """How far the aligning is, in mails."""
+
+    done: int
+    total: int
+
+
+class AlignReport(NamedTuple):
+    """How many mails were aligned, and what became of their quotes."""
+
+    messages: int
+    decided: int
+    waiting: int
+
+
+class _Pending(NamedTuple):
+    id: int
+    message_id: str
+    parent_id: int | None
+    in_reply_to: str | None
+    is_cut: bool
+    body: str
+
+
+class _Above(NamedTuple):
+    parent_id: int | None
+    mail: MailAbove
+
+
+@dataclass(slots=True)
+class _Result:
+    pending: _Pending
+    found: Sequence[Aligned]
+    mapped: dict[int, Place | None] = field(default_factory=dict)
+
+
+def align_pending(
+    database: Database, on_progress: Callable[[int, int], object]
+) -> AlignReport:
+    """Align all mails that are not aligned with the document under review.
+
+    `on_progress` is called with how many are done, and of how many.
+    """
+    done = decided = waiting = 0
+    aligner: _Aligner | None = None
+    while True:
+        with database.read() as session:
+            try:
+                newest = revisions.get_newest(session).id
+            except NotFoundError:
+                break
+            left = _count_pending(session, newest)
+            on_progress(done, done + left)
+            if not left:
+                break
+            if aligner is None or aligner.corpus.revision_id != newest:
+                aligner = _Aligner(load_corpus(session))
+            results = aligner.align_batch(session)
+        with database.write() as session:
+            for result in results:
+                _store(session, result, newest)
+        done += len(results)
+        for result in results:
+            sure = sum(one.place is not None for one in result.found)
+            decided += sure
+            waiting += len(result.found) - sure
+    if done:
+        logger.info("mails_aligned", messages=done, decided=decided)
+    return AlignReport(done, decided, waiting)
+
+
+def align_in_worker(url: str) -> AlignReport:
+    """Align in a process of its own, behind all that somebody waits for."""
+    if hasattr(os, "nice"):
+        os.nice(max(0, NICENESS - os.nice(0)))
+    database = Database(url)
+    try:
+        return align_pending(
+            database, lambda done, total: tell(Told(done, total))
+        )
+    finally:
+        database.close()
+
+
+def _is_pending(newest: int) -> object:
+    return or_(
+        col(Message.aligned_to).is_(None), col(Message.aligned_to) != newest
+    )
+
+
+def _count_pending(session: Session, newest: int) -> int:
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(Message)
+            .where(_is_pending(newest))  # type: ignore[arg-type]
+        )
+        or 0
+    )
+
+
+class _Aligner:
+    """Aligns batches of mails; keeps the mails above that it came by."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.corpus = corpus
+        self._above: OrderedDict[int, _Above] = OrderedDict()
+
+    def align_batch(self, session: Session) -> list[_Result]:
+        """Return what the next mails quote, those further up first."""
+        rows = session.execute(
+            select(
+                col(Message.id),
+                col(Message.message_id),
+                col(Message.parent_id),
+                col(Message.in_reply_to),
+                col(Message.is_cut),
+                col(Message.body),
+            )
+            .where(_is_pending(self.corpus.revision_id))  # type: ignore[arg-type]
+            .order_by(
+                # a tree's mails stand with parents first
+                col(Message.conversation_id),
+                col(Message.position),
+                col(Message.id),
+            )
+            .limit(BATCH)
+        ).all()
+        pending = [_Pending(row[0] or 0, *row[1:]) for row in rows]
+        known = set(
+            session.scalars(
+                select(col(Quote.message_row_id)).where(
+                    col(Quote.message_row_id).in_([p.id for p in pending])
+                )
+            )
+        )
+        return [
+            self._align(session, one, is_known=one.id in known)
+            for one in pending
+        ]
+
+    def _align(
+        self, session: Session, pending: _Pending, *, is_known: bool
+    ) -> _Result:
+        parent_id = _get_parent(session, pending)
+        blocks = find_blocks(pending.body)
+        if not blocks:
+            self._keep(pending, parent_id, [])
+            return _Result(pending, [])
+        found = align(
+            blocks,
+            Knowledge(
+                outline=self.corpus.outline,
+                sources=self.corpus.sources,
+                above=self._list_above(session, parent_id),
+                within=self.corpus.get_within(parent_id),
+            ),
+        )
+        stored = (
+            _read_known(session, self.corpus, pending.id) if is_known else {}
+        )
+        by_hand = {
+            position: known
+            for position, known in stored.items()
+            if known.state != QuoteState.waiting
+        }
+        self._keep(
+            pending,
+            parent_id,
+            _make_known(blocks, {a.block.position: a for a in found}, by_hand),
+        )
+        mapped = {n: known.place for n, known in by_hand.items()}
+        return _Result(pending, found, mapped)
+
+    def _keep(
+        self,
+        pending: _Pending,
+        parent_id: int | None,
+        quotes: Sequence[KnownQuote],
+    ) -> _Above:
+        mail = make_mail_above(find_stretches(pending.body), quotes)
+        self._above[pending.id] = above = _Above(parent_id, mail)
+        while len(self._above) > KEPT_ABOVE:
+            self._above.popitem(last=False)
+        return above
+
+    def _list_above(
+        self, session: Session, parent_id: int | None
+    ) -> list[MailAbove]:
+        above: list[MailAbove] = []
+        seen: set[int] = set()
+        while (
+            parent_id is not None
+            and parent_id not in seen
+            and len(above) < MOST_ABOVE
+        ):
+            seen.add(parent_id)
+            one = self._above.get(parent_id) or self._load(session, parent_id)
+            if one is None:
+                break
+            above.append(one.mail)
+            parent_id = one.parent_id
+        return above
+
+    def _load(self, session: Session, row_id: int) -> _Above | None:
+        row = session.execute(
+            select(
+                col(Message.id),
+                col(Message.message_id),
+                col(Message.parent_id),
+                col(Message.in_reply_to),
+                col(Message.is_cut),
+                col(Message.body),
+            ).where(col(Message.id) == row_id)
+        ).first()
+        if row is None:
+            return None
+        pending = _Pending(row[0] or 0, *row[1:])
+        known = _read_known(session, self.corpus, row_id)
+        quotes = _make_known(find_blocks(pending.body), {}, known)
+        return self._keep(pending, _get_parent(session, pending), quotes)
+
+
+def _get_parent(session: Session, pending: _Pending) -> int | None:
+    """Return the mail that is answered, also while the tree is not made."""
+    if pending.parent_id is not None or pending.is_cut:
+        return pending.parent_id
+    if pending.in_reply_to is None:
+        return None
+    return session.scalar(
+        select(col(Message.id)).where(
+            col(Message.message_id) == pending.in_reply_to,
+            col(Message.id) != pending.id,
+        )
+    )
+
+
+class _Known(NamedTuple):
+    state: QuoteState
+    place: Place | None
+    candidates: list[Candidate]
+
+
+def _read_known(
+    session: Session, corpus: Corpus, message_row_id: int
+) -> dict[int, _Known]:
+    """Return what is stored of a mail's quotes, by their position."""
+    known: dict[int, _Known] = {}
+    positions: dict[int, int] = {}
+    for row in session.execute(
+        select(
+            col(Quote.id),
+            col(Quote.position),
+            col(Quote.state),
+            col(Quote.section_id),
+            col(Quote.call_id),
+        ).where(col(Quote.message_row_id) == message_row_id)
+    ):
+        positions[row[0] or 0] = row[1]
+        place = (
+            corpus.map_place(row[3], row[4])
+            if row[2] == QuoteState.decided
+            else None
+        )
+        known[row[1]] = _Known(row[2], place, [])
+    for found in session.execute(
+        select(
+            col(QuoteCandidate.quote_id),
+            col(QuoteCandidate.section_id),
+            col(QuoteCandidate.call_id),
+            col(QuoteCandidate.score),
+            col(QuoteCandidate.method),
+        )
+        .where(col(QuoteCandidate.quote_id).in_(positions))
+        .order_by(col(QuoteCandidate.quote_id), col(QuoteCandidate.position))
+    ):
+        place = corpus.map_place(found[1], found[2])
+        quote = known[positions[found[0]]]
+        if place is not None and quote.state != QuoteState.dismissed:
+            quote.candidates.append(
+                Candidate(place, found[3] / THOUSAND, found[4])
+            )
+    return known
+
+
+def _make_known(
+    blocks: Sequence[Block],
+    found: dict[int, Aligned],
+    stored: dict[int, _Known],
+) -> list[KnownQuote]:
+    quotes = []
+    for block in blocks:
+        place: Place | None = None
+        candidates: Sequence[Candidate] = ()
+        if block.position in stored:
+            _, place, candidates = stored[block.position]
+        elif block.position in found:
+            _, candidates, place = found[block.position]
+        quotes.append(
+            KnownQuote(block, pack_quote(block.text), place, candidates)
+        )
+    return quotes
+
+
+def _store(session: Session, result: _Result, newest: int) -> None:
+    """Store a mail's quotes, unless somebody else was faster."""
+    row_id = result.pending.id
+    aligned_to = session.scalar(
+        select(col(Message.aligned_to)).where(col(Message.id) == row_id)
+    )
+    if aligned_to == newest:
+        return
+    has_changed = store_aligned(session, row_id, result.found, result.mapped)
+    session.execute(
+        update(Message)
+        .where(col(Message.id) == row_id)
+        .values(aligned_to=newest)
+    )
+    if has_changed:
+        ask_again(session, [row_id])

@@ -1,0 +1,94 @@
+"""The aligner in the background: one process, as long as mails wait.
+
+Whoever has imported a mail, or made a revision, says so by `begin`; nobody
+waits for it.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Executor, Future
+
+import structlog
+
+from app.services.aligning import AlignReport, Told, align_in_worker
+from app.services.workers import StoppedError, Task, WorkerPool
+
+LONGEST = 3600.0
+"""Seconds after which a process that aligns is taken for lost."""
+
+MEGABYTES = 2048
+
+logger = structlog.get_logger()
+
+
+class QuoteWorker:
+    """Aligns the quotes of mails whenever it is told that there are some.
+
+    Parameters
+    ----------
+    url
+        The database's address.
+    start
+        Makes the executor when there is work first; a process of our own,
+        if it is None.
+    """
+
+    def __init__(
+        self, url: str, *, start: Callable[[], Executor] | None = None
+    ) -> None:
+        self._url = url
+        self._start = start or _start_pool
+        self._lock = threading.Lock()
+        self._executor: Executor | None = None
+        self._future: Future[AlignReport] | None = None
+        self._is_asked_again = False
+        self._is_closed = False
+
+    @property
+    def told(self) -> Told | None:
+        """Return how far it is, if it works."""
+        future = self._future
+        if future is None:
+            return None
+        told = future.told if isinstance(future, Task) else None
+        return told if isinstance(told, Told) else Told(0, 0)
+
+    def begin(self) -> None:
+        """Let all be aligned that is not; once more, if it is under way."""
+        with self._lock:
+            if self._is_closed:
+                return
+            if self._future is not None:
+                self._is_asked_again = True
+                return
+            self._is_asked_again = False
+            if self._executor is None:
+                self._executor = self._start()
+            future = self._executor.submit(align_in_worker, self._url)
+            self._future = future
+        future.add_done_callback(self._finish)
+
+    def close(self) -> None:
+        """Let the process go; the next start goes on where it was."""
+        with self._lock:
+            self._is_closed = True
+            executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown(wait=True, cancel_futures=True)
+
+    def _finish(self, future: Future[AlignReport]) -> None:
+        try:
+            future.result()
+        except (CancelledError, StoppedError):
+            pass
+        except Exception:
+            logger.exception("aligning_failed")
+        with self._lock:
+            self._future = None
+            is_asked_again = self._is_asked_again
+        if is_asked_again:
+            self.begin()
+
+
+def _start_pool() -> Executor:
+    return WorkerPool(1, seconds=LONGEST, megabytes=MEGABYTES)
