@@ -27,6 +27,7 @@ from app.services.proposals import ProposalRow
 from app.services.reviewers import Visitor
 
 STATIC = ROOT / "static"
+KIBI = 1024
 VARY = "Accept, HX-Request, HX-Request-Type, Cookie"
 
 
@@ -114,7 +115,10 @@ def get_environment() -> Environment:
         auto_reload=False,
     )
     environment.filters.update(
-        day=format_day, minute=format_minute, path=format_path
+        bytes=format_bytes,
+        day=format_day,
+        minute=format_minute,
+        path=format_path,
     )
     environment.globals.update(static=get_static_path, stored=Markup)
     return environment
@@ -135,6 +139,14 @@ def format_day(at: datetime) -> str:
 def format_minute(at: datetime) -> str:
     """Return a time to the minute in UTC, `2006-03-22 20:05 UTC`."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def format_bytes(size: int) -> str:
+    """Return a size as people say it, `812 bytes` or `3.4 KiB`."""
+    if size < KIBI:
+        return f"{size} bytes"
+    kibi = size / KIBI
+    return f"{kibi:.1f} KiB" if kibi < KIBI else f"{kibi / KIBI:.1f} MiB"
 
 
 def format_path(name: str) -> str:

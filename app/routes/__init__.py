@@ -17,6 +17,7 @@ from app.routes import (
     health,
     home,
     log,
+    message_trees,
     messages,
     platforms,
     products,
@@ -39,6 +40,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     decisions_api.api,
     log.api,
     health.router,
+    # before the routes of one mail, which take what is left
+    message_trees.router,
     messages.router,
     reference.router,
     sign_in.router,

@@ -44,7 +44,7 @@ def write_feed(feed: Feed, stories: Iterable[Story]) -> bytes:
     page = _hold(feed.page)
     parts = [
         '<?xml version="1.0" encoding="utf-8"?>\n',
-        '<feed xmlns="http://www.w3.org/2005/Atom">\n',
+        f'<feed xmlns="http://www.w3.org/2005/Atom" xml:base="{page}">\n',
         _write("title", feed.title),
         _write("id", feed.url),
         f'<link rel="self" href="{_hold(feed.url)}"/>\n',
