@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import uuid_utils
 from sqlalchemy import LargeBinary, Text, cast, insert, select, text
 from sqlalchemy.orm import Mapped, Session
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 
 from app.models import Entry
 from app.services import search_index
@@ -24,6 +24,7 @@ CHAIN_LOCK = 0x4C4F47  # any number that is ours
 BATCH = 1000
 
 Json = Mapping[str, Any]
+_ADD_ENTRY = insert(SQLModel.metadata.tables["entry"])
 RAW_TEXT = Text().with_variant(LargeBinary(), "sqlite")
 
 
@@ -108,7 +109,7 @@ def append_entries(
         previous = compute_hash(line)
         lines.append(line._replace(hash=previous))
     session.execute(
-        insert(Entry), [{**line._asdict(), "at": at} for line in lines]
+        _ADD_ENTRY, [{**line._asdict(), "at": at} for line in lines]
     )
 
 

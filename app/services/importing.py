@@ -24,15 +24,19 @@ from app.services.workers import WorkerError, WorkerPool
 
 MOST_OF_BATCH = 500
 BYTES_OF_BATCH = 4 * 1024 * 1024
-"""How many mails a transaction takes; one mail may be longer."""
+"""How much a transaction takes; one mail may be longer."""
+
+MOST_OF_CHUNK = 50
+BYTES_OF_CHUNK = 512 * 1024
+"""How many mails are read at a time; one mail may be longer."""
 
 FEW = 20
 """As many mails are read without another process."""
 
-AHEAD = 2
-"""How many batches are read before they are written."""
+AHEAD = 8
+"""How many chunks are read before they are wanted."""
 
-BATCH_SECONDS = 60.0
+CHUNK_SECONDS = 60.0
 MAIL_SECONDS = 5.0
 MEGABYTES = 1024
 MOST_REFUSED = 1000
@@ -103,12 +107,11 @@ def import_mails(
 ) -> ImportReport:
     """Store mails, each batch in a transaction; refuse what is none."""
     report = ImportReport()
-    batches = _make_batches(items)
+    unknown = (_drop_known(database, chunk, report) for chunk in _cut(items))
     with _Reader() as reader:
-        for mails, read in reader.read(
-            _drop_known(database, batch, report) for batch in batches
-        ):
-            _store(database, mails, read, report=report, actor=actor)
+        chunks = reader.read(mails for mails in unknown if mails)
+        for batch in _make_batches(chunks):
+            _store(database, batch, report, actor)
             on_progress(report)
     logger.info(
         "mails_imported",
@@ -120,18 +123,33 @@ def import_mails(
     return report
 
 
-def _make_batches(items: Iterable[RawMail]) -> Iterator[list[RawMail]]:
-    batch: list[RawMail] = []
+def _cut(items: Iterable[RawMail]) -> Iterator[list[RawMail]]:
+    chunk: list[RawMail] = []
     size = 0
     for mail in items:
-        if batch and (
-            len(batch) >= MOST_OF_BATCH
-            or size + len(mail.raw) > BYTES_OF_BATCH
+        if chunk and (
+            len(chunk) >= MOST_OF_CHUNK
+            or size + len(mail.raw) > BYTES_OF_CHUNK
         ):
-            yield batch
-            batch, size = [], 0
-        batch.append(mail)
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(mail)
         size += len(mail.raw)
+    if chunk:
+        yield chunk
+
+
+def _make_batches(chunks: Iterable["_Chunk"]) -> Iterator[list["_Chunk"]]:
+    batch: list[_Chunk] = []
+    count = size = 0
+    for chunk in chunks:
+        batch.append(chunk)
+        count += len(chunk.mails)
+        size += sum(len(mail.raw) for mail in chunk.mails)
+        if count + MOST_OF_CHUNK > MOST_OF_BATCH or size >= BYTES_OF_BATCH:
+            yield batch
+            batch = []
+            count = size = 0
     if batch:
         yield batch
 
@@ -148,6 +166,8 @@ def _drop_known(
         digest = hashlib.sha256(mail.raw).hexdigest()
         report.known += digest in digests
         digests.setdefault(digest, mail)
+    if not digests:
+        return []
     with database.read() as session:
         known = find_known(session, digests)
     report.known += len(known)
@@ -157,18 +177,17 @@ def _drop_known(
 
 def _store(
     database: Database,
-    mails: Sequence[RawMail],
-    read: Sequence[Prepared | str],
-    *,
+    batch: Sequence["_Chunk"],
     report: ImportReport,
     actor: str,
 ) -> None:
     arrived: list[Arrived] = []
-    for mail, prepared in zip(mails, read, strict=True):
-        if isinstance(prepared, str):
-            report.refuse(mail, prepared)
-        else:
-            arrived.append(Arrived(prepared, mail.source))
+    for chunk in batch:
+        for mail, prepared in zip(chunk.mails, chunk.get(), strict=True):
+            if isinstance(prepared, str):
+                report.refuse(mail, prepared)
+            else:
+                arrived.append(Arrived(prepared, mail.source))
     if not arrived:
         return
     with database.write() as session:
@@ -179,11 +198,42 @@ def _store(
     report.name(stored.message_ids)
 
 
-Read = Sequence[Prepared | str]
+class _Chunk:
+    """Some mails that are being read, by another process or by this one."""
+
+    def __init__(
+        self, mails: Sequence[RawMail], future: Future[list[Prepared | str]]
+    ) -> None:
+        self.mails = mails
+        self._future = future
+        self._read: Sequence[Prepared | str] | None = None
+
+    def is_read(self) -> bool:
+        """Tell whether nobody has to wait for it."""
+        return self._read is not None or self._future.done()
+
+    def take(self) -> bool:
+        """Read it here, unless the other process has begun."""
+        if self._read is not None or not self._future.cancel():
+            return False
+        self._read = prepare_mails([mail.raw for mail in self.mails])
+        return True
+
+    def get(self) -> Sequence[Prepared | str]:
+        """Wait for what was read."""
+        if self._read is None:
+            try:
+                self._read = self._future.result()
+            except (WorkerError, MemoryError):
+                self._read = _read_singly(self.mails)
+        return self._read
 
 
 class _Reader:
-    """Reads batches in their order, some ahead of who asks for them."""
+    """Reads chunks in their order, some ahead of who asks for them.
+
+    Another process reads them; whoever waits for it reads too.
+    """
 
     def __init__(self) -> None:
         self._pool: WorkerPool | None = None
@@ -195,49 +245,32 @@ class _Reader:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def read(
-        self, batches: Iterator[list[RawMail]]
-    ) -> Iterator[tuple[list[RawMail], Read]]:
-        """Yield each batch with what was read of it."""
-        first = next(batches, None)
-        if first is None:
-            return
-        second = next(batches, None)
-        if second is None and len(first) <= FEW:
-            yield first, prepare_mails([mail.raw for mail in first])
-            return
-        waiting: deque[tuple[list[RawMail], Future[list[Prepared | str]]]]
-        waiting = deque([(first, self._submit(first))])
-        if second is not None:
-            waiting.append((second, self._submit(second)))
-        while waiting:
-            mails, future = waiting.popleft()
-            read = self._collect(mails, future)
-            following = next(batches, None)
+    def read(self, chunks: Iterator[list[RawMail]]) -> Iterator[_Chunk]:
+        """Yield each chunk when it is read."""
+        ahead = deque(map(self._submit, islice(chunks, AHEAD)))
+        while ahead:
+            chunk = ahead.popleft()
+            while not chunk.is_read():
+                if not any(one.take() for one in (chunk, *ahead)):
+                    break
+            following = next(chunks, None)
             if following is not None:
-                waiting.append((following, self._submit(following)))
-            yield mails, read
+                ahead.append(self._submit(following))
+            chunk.get()
+            yield chunk
 
-    def _submit(
-        self, mails: Sequence[RawMail]
-    ) -> Future[list[Prepared | str]]:
+    def _submit(self, mails: list[RawMail]) -> _Chunk:
+        if self._pool is None and len(mails) <= FEW:
+            return _Chunk(mails, Future())
         if self._pool is None:
             self._pool = WorkerPool(
-                1, seconds=BATCH_SECONDS, megabytes=MEGABYTES
+                1, seconds=CHUNK_SECONDS, megabytes=MEGABYTES
             )
-        return self._pool.submit(prepare_mails, [mail.raw for mail in mails])
-
-    @staticmethod
-    def _collect(
-        mails: Sequence[RawMail], future: Future[list[Prepared | str]]
-    ) -> Read:
-        try:
-            return future.result()
-        except (WorkerError, MemoryError):
-            return _read_singly(mails)
+        raws = [mail.raw for mail in mails]
+        return _Chunk(mails, self._pool.submit(prepare_mails, raws))
 
 
-def _read_singly(mails: Sequence[RawMail]) -> Read:
+def _read_singly(mails: Sequence[RawMail]) -> Sequence[Prepared | str]:
     """Read mails one by one, for there is one among them that is too much."""
     read: list[Prepared | str] = []
     pool = WorkerPool(1, seconds=MAIL_SECONDS, megabytes=MEGABYTES)

@@ -111,9 +111,12 @@ class Counter(io.RawIOBase):
 class _Unpacked(io.RawIOBase):
     """What a gzip file holds, within bounds."""
 
-    def __init__(self, packed: BinaryIO, counter: Counter) -> None:
+    def __init__(
+        self, packed: BinaryIO, counter: Counter, most: int | None
+    ) -> None:
         self._file = gzip.GzipFile(fileobj=packed)
         self._counter = counter
+        self._most = most
         self._size = 0
 
     def readable(self) -> bool:
@@ -124,19 +127,29 @@ class _Unpacked(io.RawIOBase):
         buffer[: len(found)] = found
         self._size += len(found)
         most = UNPACKED_FROM + UNPACKED_RATIO * self._counter.count
+        most = most if self._most is None else min(most, self._most)
         if self._size > most:
             raise TooMuchError(f"it unpacks to more than {most} bytes")
         return len(found)
 
 
 def read_stream(
-    stream: Readable, source: str, form: MboxForm = MboxForm.mboxrd
+    stream: Readable,
+    source: str,
+    form: MboxForm = MboxForm.mboxrd,
+    *,
+    most: int | None = None,
 ) -> Iterator[RawMail]:
-    """Yield the mails of a stream, whichever kind it is of."""
+    """Yield the mails of a stream, whichever kind it is of.
+
+    `most` bounds what a packed one unpacks to, beside its own size.
+    """
     counter = stream if isinstance(stream, Counter) else Counter(stream)
     lines: BinaryIO = io.BufferedReader(counter, LONGEST_LINE)
     if _peek(lines, GZIP_START):
-        lines = io.BufferedReader(_Unpacked(lines, counter), LONGEST_LINE)
+        lines = io.BufferedReader(
+            _Unpacked(lines, counter, most), LONGEST_LINE
+        )
     place = Place(source)
     try:
         if _peek(lines, MBOX_START):
