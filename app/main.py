@@ -1,5 +1,6 @@
 """The application: routers, error pages, middleware, static files."""
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -20,6 +21,7 @@ from app.routes import ROUTERS
 from app.routes.errors import add_error_handlers
 from app.services.explorer import Explorer
 from app.services.passwords import Passwords
+from app.services.quote_worker import QuoteWorker
 from app.services.surveys import Surveyor
 
 COMPRESSED_FROM = 500
@@ -37,18 +39,21 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         app.state.explorer.close()
         app.state.surveyor.close()
+        app.state.quote_worker.close()
         app.state.database.close()
 
     app = ReviewAPI(lifespan=lifespan)
     app.state.settings = settings
     app.state.database = Database(settings.get_database_url())
     app.state.passwords = Passwords()
+    app.state.import_turn = threading.Lock()
     app.state.explorer = Explorer(
         workers=settings.run_workers,
         seconds=settings.run_seconds,
         megabytes=settings.run_megabytes,
     )
     app.state.surveyor = Surveyor(app.state.database)
+    app.state.quote_worker = QuoteWorker(app.state.database.url)
     add_error_handlers(app)
     for router in ROUTERS:
         app.include_router(router)

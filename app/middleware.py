@@ -24,6 +24,10 @@ from app.identity import SESSION_COOKIE
 from app.routes.errors import Problem, answer, answer_failure
 
 BODY_LIMIT = 1024 * 1024
+UPLOAD_LIMIT = 64 * 1024 * 1024
+UPLOADS = frozenset({"/import/", "/api/messages"})
+"""Addresses that take mailboxes, and read no body before they know whose."""
+
 LENGTH_DIGITS = 18
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 CONTENT_POLICY = (
@@ -184,7 +188,12 @@ class GuardMiddleware:
         elif scope["method"] in SAFE_METHODS:
             await self.app(scope, receive, send)
         else:
-            await self.app(scope, self.count(receive), send)
+            limit = self.get_limit(scope)
+            await self.app(scope, count(receive, limit), send)
+
+    def get_limit(self, scope: Scope) -> int:
+        """Return how many bytes this address takes."""
+        return UPLOAD_LIMIT if scope["path"] in UPLOADS else self.limit
 
     def find_problem(self, scope: Scope) -> Problem | None:
         """Return why the request is refused, if it is."""
@@ -207,24 +216,26 @@ class GuardMiddleware:
                 status=HTTPStatus.BAD_REQUEST,
                 detail="Content-Length is no number",
             )
-        if len(length) > LENGTH_DIGITS or int(length) > self.limit:
-            return get_length_problem(self.limit)
+        limit = self.get_limit(scope)
+        if len(length) > LENGTH_DIGITS or int(length) > limit:
+            return get_length_problem(limit)
         return None
 
-    def count(self, receive: Receive) -> Receive:
-        """Return `receive` with a bound on what it brings in all."""
-        total = 0
 
-        async def receive_counted() -> Message:
-            nonlocal total
-            message = await receive()
-            total += len(message.get("body", b""))
-            if total > self.limit:
-                problem = get_length_problem(self.limit)
-                raise HTTPException(problem.status, problem.detail)
-            return message
+def count(receive: Receive, limit: int) -> Receive:
+    """Return `receive` with a bound on what it brings in all."""
+    total = 0
 
-        return receive_counted
+    async def receive_counted() -> Message:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b""))
+        if total > limit:
+            problem = get_length_problem(limit)
+            raise HTTPException(problem.status, problem.detail)
+        return message
+
+    return receive_counted
 
 
 def get_length_problem(limit: int) -> Problem:
