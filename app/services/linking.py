@@ -11,13 +11,16 @@ more, which costs time and does no harm.
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
     and_,
+    bindparam,
     delete,
     insert,
     or_,
@@ -25,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.orm import Mapped, Session
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 
 from app.db import Database
 from app.models import Conversation, Mention, Message, get_id
@@ -90,13 +93,19 @@ class Row(NamedTuple):
         return min(self.sent_at or self.imported_at, self.imported_at)
 
 
+# rows are many: they are read and written past the ORM
+_MESSAGE = SQLModel.metadata.tables["message"]
+_COLUMNS = [_MESSAGE.c[name] for name in Row._fields]
+_ADD_MENTION = insert(SQLModel.metadata.tables["mention"])
+_MOVE = update(_MESSAGE).where(_MESSAGE.c.id == bindparam("row_id"))
+
+
 def link_messages(session: Session, row_ids: Iterable[int]) -> None:
     """Put mails that were stored, or read anew, into their conversations."""
-    given = _load(session, set(row_ids))
-    linked = {row.conversation_id for row in given} - {None}
-    _add_mentions(session, given)
-    touched = {row.id for row in given} | _find_members(session, linked)
-    relink(session, touched)
+    given = {row.id: row for row in _load(session, set(row_ids))}
+    linked = {row.conversation_id for row in given.values()} - {None}
+    _add_mentions(session, list(given.values()))
+    _rebuild(session, given.keys() | _find_members(session, linked), given)
 
 
 def link_waiting(database: Database) -> int:
@@ -123,14 +132,20 @@ def _find_waiting(session: Session) -> Sequence[int]:
     return [row_id for row_id in rows if row_id is not None]
 
 
-def relink(session: Session, row_ids: set[int]) -> None:
-    """Build the conversations of mails, and all these touch, anew."""
+def relink(session: Session, conversation_id: int) -> None:
+    """Build a conversation, and all that it may touch, anew."""
+    _rebuild(session, _find_members(session, [conversation_id]), {})
+
+
+def _rebuild(
+    session: Session, row_ids: AbstractSet[int], known: dict[int, Row]
+) -> None:
     rows: dict[int, Row] = {}
     trees: list[Tree] = []
     asked = {""}
     missing = row_ids
     while missing:
-        _collect(session, missing, rows)
+        _collect(session, missing, rows, known)
         mails = [rows[row_id].make_mail() for row_id in sorted(rows)]
         trees = build_trees(mails)
         subjects = {row.base_subject for row in rows.values() if row.is_head}
@@ -147,13 +162,17 @@ def relink(session: Session, row_ids: set[int]) -> None:
 
 
 def _collect(
-    session: Session, row_ids: set[int], rows: dict[int, Row]
+    session: Session,
+    row_ids: AbstractSet[int],
+    rows: dict[int, Row],
+    known: dict[int, Row],
 ) -> None:
     """Add mails to rows, with all that they have ids in common with."""
     asked: set[int] = set()
     missing = row_ids
     while missing:
-        found = _load(session, missing)
+        found = [known[row_id] for row_id in missing & known.keys()]
+        found += _load(session, missing - known.keys())
         rows |= {row.id: row for row in found}
         digests = {digest for row in found for digest in _list_digests(row)}
         missing = _find_mentions(session, digests - asked) - rows.keys()
@@ -164,18 +183,19 @@ def _list_digests(row: Row) -> set[int]:
     return {compute_digest(name) for name in (row.message_id, *row.ancestors)}
 
 
+@lru_cache(maxsize=IN_QUERY)
 def compute_digest(name: str) -> int:
     """Return a number for an id, the same for no other one in practice."""
     digest = hashlib.blake2b(name.encode(), digest_size=DIGEST).digest()
     return int.from_bytes(digest, signed=True)
 
 
-def _load(session: Session, row_ids: set[int]) -> list[Row]:
-    columns = [col(getattr(Message, name)) for name in Row._fields]
+def _load(session: Session, row_ids: AbstractSet[int]) -> list[Row]:
     found = []
     for part in _split(sorted(row_ids)):
-        query = select(*columns).where(col(Message.id).in_(part))
-        found += [_complete(Row(*row)) for row in session.execute(query)]
+        query = select(*_COLUMNS).where(_MESSAGE.c.id.in_(part))
+        rows = session.connection().execute(query)
+        found += [_complete(Row(*row)) for row in rows]
     return found
 
 
@@ -249,8 +269,8 @@ def _add_mentions(session: Session, rows: Sequence[Row]) -> None:
         )
         wanted -= {(row[0], row[1]) for row in there}
     if wanted:
-        session.execute(
-            insert(Mention),
+        session.connection().execute(
+            _ADD_MENTION,
             [
                 {"digest": digest, "message_row_id": row_id}
                 for digest, row_id in sorted(wanted)
@@ -290,7 +310,7 @@ def _store(
         for change in _list_changes(rows, get_id(conversation), tree)
     ]
     if changes:
-        session.execute(update(Message), changes)
+        session.connection().execute(_MOVE, changes)
     for part in _split(kept):
         session.execute(
             delete(Conversation).where(col(Conversation.id).in_(part))
@@ -335,7 +355,7 @@ def _list_changes(
         row = rows[place.key]
         if not _is_there(row, conversation_id, place, position):
             yield {
-                "id": row.id,
+                "row_id": row.id,
                 "base_subject": row.base_subject,
                 "is_reply": row.is_reply,
                 "conversation_id": conversation_id,
