@@ -210,6 +210,12 @@ def diet(
     load_command("diet").diet(read_settings(), platform, as_json=json)
 
 
+@app.command()
+def align() -> None:
+    """Find what the mails quote, those that are not done yet."""
+    load_command("quotes").align(read_settings())
+
+
 @export.command("decisions")
 def export_decisions(
     format_: Annotated[
@@ -218,6 +224,26 @@ def export_decisions(
 ) -> None:
     """Print the decision log, as /decisions.FORMAT answers it."""
     load_command("log").export_decisions(read_settings(), format_.value)
+
+
+@export.command("mbox")
+def export_mbox(
+    file: Annotated[
+        Path,
+        typer.Argument(help="Where to write; packed if it ends in .gz."),
+    ],
+    conversation: Annotated[
+        str,
+        typer.Option(
+            metavar="MESSAGE-ID",
+            help="Only the conversation of this mail.  [default: all mails]",
+        ),
+    ] = "",
+) -> None:
+    """Write the mails as they came, as one mbox (mboxrd)."""
+    load_command("mail_export").export_mbox(
+        read_settings(), file, conversation.strip("<> ") or None
+    )
 
 
 @reviewer.command("add")
@@ -260,11 +286,25 @@ def create_token(
 
 
 @app.command("import")
-def import_file(
-    file: Annotated[
-        Path,
-        typer.Argument(help="A mail: .eml, or an archived page as text."),
+def import_mails(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH…",
+            help="Mails (.eml), mboxes, both packed or not, pages of an "
+            "archive as text, Maildirs, folders of these; - reads from "
+            "the standard input.",
+        ),
     ],
+    *,
+    mboxo: Annotated[
+        bool,
+        typer.Option(
+            "--mboxo",
+            help="The mboxes hide `From ` lines in the older way: of "
+            "several `>` none is taken off.",
+        ),
+    ] = False,
 ) -> None:
-    """Store a mail as it was received."""
-    load_command("mail").import_file(read_settings(), file)
+    """Store mails as they were received; those that are known stay."""
+    load_command("mail").import_mails(read_settings(), paths, mboxo=mboxo)
