@@ -111,14 +111,15 @@ def score_names(
 ) -> None:
     """Take the calls that a quote names, as far as its context does not.
 
-    A quote that is about one thing and names another is not sure.
+    A quote that is about one thing and names another is not sure; nor is one
+    that names several.
     """
     named = outline.list_named(text)
     explained = outline.list_named(context)
     total = sum(named.values())
     for place, count in named.items():
         if place not in explained:
-            scores.add(place, Method.named, NAMED * count / total)
+            scores.add(place, Method.named, NAMED * (count / total) ** 0.5)
 
 
 def _carry_quotes(

@@ -24,10 +24,12 @@ from app.models import (
 )
 from app.services import revisions
 from app.services.alignment import Candidate
+from app.services.document import list_call_names
 from app.services.entries import append_entry, take_turn
 from app.services.outlines import Place
 from app.services.quote_store import ask_again, bind, get_subject, read_mail
 from app.services.quoted_blocks import Block, find_blocks
+from app.services.remarks import read_name
 from app.services.reviewers import Visitor
 
 PAGE = 50
@@ -71,9 +73,22 @@ class WaitingQuote:
 
     message_id: str
     subject: str
-    sender: str
+    author: str
     sent_at: datetime | None
     quote: QuoteRow
+
+
+class WaitingQuotes(NamedTuple):
+    """What waits, from a place on, and all that it may be from.
+
+    `after` is where the next ones start, None at the end.
+    """
+
+    quotes: Sequence[WaitingQuote]
+    total: int
+    after: int | None
+    sections: Sequence[SectionRef]
+    calls: Sequence[str]
 
 
 class _Stored(NamedTuple):
@@ -136,12 +151,33 @@ def list_waiting(
                 WaitingQuote(
                     message_id=mail[1],
                     subject=mail[2],
-                    sender=mail[3],
+                    author=read_name(mail[3]),
                     sent_at=mail[4],
                     quote=_make_row(blocks[row.position], row, candidates),
                 )
             )
     return found
+
+
+def read_waiting(session: Session, *, after: int = 0) -> WaitingQuotes:
+    """Return a page of what waits, with the clauses to choose from."""
+    total = count_waiting(session)
+    if not total:
+        return WaitingQuotes((), 0, None, (), ())
+    found = list_waiting(session, after=after, limit=PAGE + 1)
+    shown = found[:PAGE]
+    sections = session.execute(
+        select(col(Section.anchor), col(Section.number), col(Section.title))
+        .where(col(Section.revision_id) == revisions.get_newest(session).id)
+        .order_by(col(Section.position))
+    )
+    return WaitingQuotes(
+        shown,
+        total,
+        shown[-1].quote.id if len(found) > PAGE else None,
+        [SectionRef(row[0], row[1], row[2]) for row in sections],
+        list_call_names(session),
+    )
 
 
 def count_waiting(session: Session) -> int:
@@ -237,10 +273,12 @@ def decide_quote(
     visitor: Visitor,
     quote_id: int,
     *,
-    anchor: str,
+    section: str,
     call: str | None,
 ) -> str:
     """Say which clause a quote is from; return the mail's id.
+
+    `section` is the name of a section of the document under review.
 
     Raises
     ------
@@ -254,12 +292,12 @@ def decide_quote(
     newest = revisions.get_newest(session).id
     section_id = session.scalar(
         select(col(Section.id)).where(
-            col(Section.revision_id) == newest, col(Section.anchor) == anchor
+            col(Section.revision_id) == newest, col(Section.anchor) == section
         )
     )
     if section_id is None:
         raise InvalidError(
-            f"the document has no section {anchor!r}",
+            f"the document has no section {section!r}",
             Fault("/section", "expected the name of a section"),
         )
     call_id = None if call is None else _get_call_id(session, call)
