@@ -134,6 +134,7 @@ def run(
         surveys.begin_all(
             application.state.database, application.state.surveyor
         )
+        application.state.quote_worker.begin()
 
     server = Server(config, begin)
     for number in (signal.SIGINT, signal.SIGTERM):
