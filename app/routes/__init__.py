@@ -19,6 +19,7 @@ from app.routes import (
     log,
     message_trees,
     messages,
+    messages_api,
     platforms,
     products,
     reference,
@@ -43,6 +44,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     # before the routes of one mail, which take what is left
     message_trees.router,
     messages.router,
+    messages_api.api,
     reference.router,
     sign_in.router,
     threads.router,
