@@ -17,6 +17,9 @@ from app.services import markdown
 
 MOST_SECTIONS = 2000
 WHOLE_DOCUMENT = "whole document"
+RESERVED = ("edit", "from-mail", "revisions", "suggestions", "upload")
+"""Addresses below the document that are no section's."""
+
 PARAGRAPHS = ("paragraph_open", "fence", "code_block")
 
 _NUMBER = re.compile(r"(\d+(?:\.\d+)*)\)?\s+(.+)")
@@ -78,7 +81,7 @@ def parse_sections(text: str) -> list[ParsedSection]:
     if len(headings) > MOST_SECTIONS:
         raise ValueError(f"more than {MOST_SECTIONS} headings")
     offsets = _get_line_offsets(text)
-    anchors: dict[str, int] = {}
+    anchors = dict.fromkeys(RESERVED, 1)
     parents: list[int] = []
     sections = []
     for position, heading in enumerate(headings):
