@@ -28,8 +28,8 @@ function setTheme(name) {
 const WRITES = "textarea, select, [contenteditable], " +
   "input:not([type=checkbox], [type=radio])";
 
-function press(key) {
-  const element = seen("[data-key]").find((one) => one.dataset.key === key);
+function press(key) { // a page's own come after those of all pages
+  const element = seen(`[data-key="${CSS.escape(key)}"]`).at(-1);
   if (element?.matches(WRITES)) element.focus();
   else element?.click();
   return Boolean(element);

@@ -15,6 +15,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
+from app.errors import Fault, InvalidError
 from app.models import SearchItem, SearchKind
 from app.services.masking import mask_addresses
 from app.services.search_facts import IS
@@ -44,6 +45,7 @@ from app.services.snippets import (
     make_snippet,
     mark,
 )
+from app.services.trailers import get_name
 
 PAGE_LENGTH = 25
 MOST_FOUND = 1000
@@ -123,6 +125,11 @@ def search(
     asker = Asker(now or datetime.now(UTC), account)
     node = parse_query(wanted.text, asker)
     order = wanted.order or choose_order(wanted.kind)
+    if wanted.offset >= MOST_FOUND:
+        raise InvalidError(
+            f"a list ends after {MOST_FOUND:,}; narrow the search",
+            Fault("/page", f"expected one of the first {MOST_FOUND:,}"),
+        )
     if node is None:
         return Found(hits=(), counts={}, total=0, order=order, has_more=False)
     narrowed = _narrow(node, wanted.kind)
@@ -235,6 +242,8 @@ def _show(
     shown = []
     for hit in hits:
         text, title, who = hit.text, hit.title, hit.who
+        if hit.kind is SearchKind.mail:
+            who = get_name(who)
         if is_masked:
             text, title, who = map(mask_addresses, (text, title, who))
         if hit.kind is SearchKind.mail or hit.kind is SearchKind.annotation:

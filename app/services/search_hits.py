@@ -1,5 +1,6 @@
 """What was found, as a list shows it; one query a kind."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ class Hit:
 
 
 Hits = Mapping[str, Hit]
+_QUESTION = re.compile(r"\A\s*question\s*=[^\n]*\n")
 _who = func.coalesce(col(Person.name), col(Reviewer.display_name), "")
 
 
@@ -224,12 +226,17 @@ def _read_scenarios(session: Session, refs: Sequence[str]) -> Hits:
             kind=SearchKind.scenario,
             name=row[0],
             title=row[1],
-            text=row[2],
+            text=_drop_question(row[2]),
             who=row[3] or "",
             at=row[4],
         )
         for row in rows
     }
+
+
+def _drop_question(text: str) -> str:
+    # the title has it already
+    return _QUESTION.sub("", text, count=1)
 
 
 def _read_runs(session: Session, refs: Sequence[str]) -> Hits:
@@ -243,7 +250,7 @@ def _read_runs(session: Session, refs: Sequence[str]) -> Hits:
             kind=SearchKind.run,
             name=row[0],
             title=row[1],
-            text=row[2],
+            text=_drop_question(row[2]),
             at=row[3],
         )
         for row in rows

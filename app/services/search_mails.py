@@ -28,10 +28,10 @@ from app.services.search_facts import (
 )
 from app.services.search_records import Findable
 from app.services.search_terms import Terms, fold, join_facts, make_fact
+from app.services.trailers import get_name
 
 _PATCH = re.compile(r"\[[^\]]*\bpatch\b", re.IGNORECASE)
 _HUNK = "\n@@ -"
-_ADDRESS = re.compile(r"<[^<>]*>")
 Many = dict[int, list[str]]
 
 
@@ -102,7 +102,7 @@ def _build_terms(id_: int, mail: _Mail, around: _Around) -> Terms:
         words.append("attached")
     facts = [
         *say_is(*words),
-        *say_who(_ADDRESS.sub("", mail.sender).strip(" \"'")),
+        *say_who(get_name(mail.sender)),
         *(make_fact(LIST, name) for name in around.lists[id_]),
         *say_calls(around.calls[id_]),
         *say_clauses(around.clauses[id_]),
