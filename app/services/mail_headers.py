@@ -143,7 +143,9 @@ def decode_words(text: str) -> str:
             else (charset.partition("*")[0].lower(), sent)
         )
         end = found.end()
-    return "".join([*made, _join_words(held), text[end:]])
+    # a mark of byte order may begin each word
+    words = "".join([*made, _join_words(held), text[end:]])
+    return words.replace("\ufeff", "")
 
 
 def _decode_word(word: str, encoding: str) -> bytes | None:
