@@ -286,7 +286,7 @@ def create_token(
 
 
 @app.command("import")
-def import_mails(
+def import_mails(  # noqa: PLR0913 - an option each
     paths: Annotated[
         list[str],
         typer.Argument(
@@ -305,6 +305,45 @@ def import_mails(
             "several `>` none is taken off.",
         ),
     ] = False,
+    as_revision: Annotated[
+        bool,
+        typer.Option(
+            "--as-revision",
+            help="Take the arguments for Message-IDs of stored mails, and "
+            "print the document that they hold.",
+        ),
+    ] = False,
+    reference: Annotated[
+        bool,
+        typer.Option(
+            "--reference",
+            help="With --as-revision: keep it for mails that quote it, only.",
+        ),
+    ] = False,
+    change: Annotated[
+        str,
+        typer.Option(help="With --as-revision: what changed, in a line."),
+    ] = "",
+    commit: Annotated[
+        bool,
+        typer.Option(
+            "--commit", help="With --as-revision: keep it, print nothing."
+        ),
+    ] = False,
 ) -> None:
     """Store mails as they were received; those that are known stay."""
+    if as_revision:
+        load_command("revision").import_as_revision(
+            read_settings(),
+            paths,
+            reference=reference,
+            change=change,
+            commit=commit,
+        )
+        return
+    if reference or change or commit:
+        raise CommandError(
+            "--reference, --change and --commit go with --as-revision",
+            status=2,
+        )
     load_command("mail").import_mails(read_settings(), paths, mboxo=mboxo)
