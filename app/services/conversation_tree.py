@@ -10,8 +10,8 @@ Where the RFC leaves room, or Dovecot departs from it, Dovecot is followed:
   link that was broken for it is not mended;
 - a mail that is a root because its parent never came is gathered by its
   subject like one that answers nothing;
-- a date that cannot be read, or is that of 1970-01-01 00:00:00 UTC, counts as
-  the time of arrival;
+- a date that cannot be read, or is not after the first second of 1970, counts
+  as the time of arrival;
 - the second mail of an id keeps its own references, and answers to the id go
   to the first.
 
@@ -21,6 +21,7 @@ it answers never came, those that answer the same one stay with it.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 NOBODY = -1
@@ -30,8 +31,7 @@ class Mail(NamedTuple):
     """What is known of a mail; those of one list come in order of arrival.
 
     `references` are the ids it names, eldest first: those of References, or
-    the first of In-Reply-To. `date` counts seconds; it is the arrival's where
-    the mail names none.
+    the first of In-Reply-To. `date` is what `compute_date` makes of its own.
     """
 
     key: int
@@ -64,6 +64,12 @@ class Tree(NamedTuple):
 
     root: str
     places: Sequence[Place]
+
+
+def compute_date(sent_at: datetime | None, arrived_at: datetime) -> int:
+    """Return the second by which a mail is put among others."""
+    sent = int(sent_at.timestamp()) if sent_at else 0
+    return sent if sent > 0 else int(arrived_at.timestamp())
 
 
 def build_trees(mails: Sequence[Mail]) -> list[Tree]:

@@ -33,7 +33,13 @@ from sqlmodel import SQLModel, col
 from app.db import Database
 from app.models import Conversation, Mention, Message, get_id
 from app.services.base_subject import compute_base_subject
-from app.services.conversation_tree import Mail, Place, Tree, build_trees
+from app.services.conversation_tree import (
+    Mail,
+    Place,
+    Tree,
+    build_trees,
+    compute_date,
+)
 from app.services.entries import take_turn
 
 IN_QUERY = 1000
@@ -76,14 +82,13 @@ class Row(NamedTuple):
 
     def make_mail(self) -> Mail:
         """Return it as the trees are built of it."""
-        sent = int(self.sent_at.timestamp()) if self.sent_at else 0
         return Mail(
             self.id,
             self.message_id,
             self.ancestors,
             self.base_subject,
             self.is_reply,
-            sent or int(self.imported_at.timestamp()),
+            compute_date(self.sent_at, self.imported_at),
             self.is_cut,
         )
 
