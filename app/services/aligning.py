@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
@@ -32,7 +32,12 @@ from app.services.quote_chains import (
 )
 from app.services.quote_corpus import Corpus, load_corpus
 from app.services.quote_store import THOUSAND, ask_again, store_aligned
-from app.services.quoted_blocks import Block, find_blocks, find_stretches
+from app.services.quoted_blocks import (
+    Block,
+    Stretch,
+    find_stretches,
+    make_blocks,
+)
 from app.services.workers import tell
 
 BATCH = 100
@@ -74,6 +79,7 @@ class _Above(NamedTuple):
 class _Result:
     pending: _Pending
     found: Sequence[Aligned]
+    is_known: bool
     mapped: dict[int, Place | None] = field(default_factory=dict)
 
 
@@ -100,8 +106,7 @@ def align_pending(
                 aligner = _Aligner(load_corpus(session))
             results = aligner.align_batch(session)
         with database.write() as session:
-            for result in results:
-                _store(session, result, newest)
+            _store(session, results, newest)
         done += len(results)
         for result in results:
             sure = sum(one.place is not None for one in result.found)
@@ -125,7 +130,7 @@ def align_in_worker(url: str) -> AlignReport:
         database.close()
 
 
-def _is_pending(newest: int) -> object:
+def _is_pending(newest: int) -> ColumnElement[bool]:
     return or_(
         col(Message.aligned_to).is_(None), col(Message.aligned_to) != newest
     )
@@ -136,7 +141,7 @@ def _count_pending(session: Session, newest: int) -> int:
         session.scalar(
             select(func.count())
             .select_from(Message)
-            .where(_is_pending(newest))  # type: ignore[arg-type]
+            .where(_is_pending(newest))
         )
         or 0
     )
@@ -160,7 +165,7 @@ class _Aligner:
                 col(Message.is_cut),
                 col(Message.body),
             )
-            .where(_is_pending(self.corpus.revision_id))  # type: ignore[arg-type]
+            .where(_is_pending(self.corpus.revision_id))
             .order_by(
                 # a tree's mails stand with parents first
                 col(Message.conversation_id),
@@ -186,10 +191,11 @@ class _Aligner:
         self, session: Session, pending: _Pending, *, is_known: bool
     ) -> _Result:
         parent_id = _get_parent(session, pending)
-        blocks = find_blocks(pending.body)
+        stretches = find_stretches(pending.body)
+        blocks = make_blocks(stretches)
         if not blocks:
-            self._keep(pending, parent_id, [])
-            return _Result(pending, [])
+            self._keep(pending.id, parent_id, stretches, [])
+            return _Result(pending, [], is_known)
         found = align(
             blocks,
             Knowledge(
@@ -208,21 +214,23 @@ class _Aligner:
             if known.state != QuoteState.waiting
         }
         self._keep(
-            pending,
+            pending.id,
             parent_id,
+            stretches,
             _make_known(blocks, {a.block.position: a for a in found}, by_hand),
         )
         mapped = {n: known.place for n, known in by_hand.items()}
-        return _Result(pending, found, mapped)
+        return _Result(pending, found, is_known, mapped)
 
     def _keep(
         self,
-        pending: _Pending,
+        row_id: int,
         parent_id: int | None,
+        stretches: Sequence[Stretch],
         quotes: Sequence[KnownQuote],
     ) -> _Above:
-        mail = make_mail_above(find_stretches(pending.body), quotes)
-        self._above[pending.id] = above = _Above(parent_id, mail)
+        mail = make_mail_above(stretches, quotes)
+        self._above[row_id] = above = _Above(parent_id, mail)
         while len(self._above) > KEPT_ABOVE:
             self._above.popitem(last=False)
         return above
@@ -260,8 +268,10 @@ class _Aligner:
             return None
         pending = _Pending(row[0] or 0, *row[1:])
         known = _read_known(session, self.corpus, row_id)
-        quotes = _make_known(find_blocks(pending.body), {}, known)
-        return self._keep(pending, _get_parent(session, pending), quotes)
+        stretches = find_stretches(pending.body)
+        quotes = _make_known(make_blocks(stretches), {}, known)
+        parent_id = _get_parent(session, pending)
+        return self._keep(row_id, parent_id, stretches, quotes)
 
 
 def _get_parent(session: Session, pending: _Pending) -> int | None:
@@ -345,19 +355,31 @@ def _make_known(
     return quotes
 
 
-def _store(session: Session, result: _Result, newest: int) -> None:
-    """Store a mail's quotes, unless somebody else was faster."""
-    row_id = result.pending.id
-    aligned_to = session.scalar(
-        select(col(Message.aligned_to)).where(col(Message.id) == row_id)
+def _store(session: Session, results: Sequence[_Result], newest: int) -> None:
+    """Store a batch, but for the mails where somebody else was faster."""
+    pending = set(
+        session.scalars(
+            select(col(Message.id)).where(
+                col(Message.id).in_([r.pending.id for r in results]),
+                _is_pending(newest),
+            )
+        )
     )
-    if aligned_to == newest:
-        return
-    has_changed = store_aligned(session, row_id, result.found, result.mapped)
+    changed = [
+        result.pending.id
+        for result in results
+        if result.pending.id in pending
+        and (result.found or result.is_known)
+        and store_aligned(
+            session, result.pending.id, result.found, result.mapped
+        )
+    ]
+    if changed:
+        ask_again(session, changed)
+    # after that, for those of this batch know of one another
     session.execute(
         update(Message)
-        .where(col(Message.id) == row_id)
+        .where(col(Message.id).in_(pending))
         .values(aligned_to=newest)
+        .execution_options(synchronize_session=False)
     )
-    if has_changed:
-        ask_again(session, [row_id])

@@ -54,7 +54,6 @@ class Method(StrEnum):
     """How a candidate was found."""
 
     source = "source"
-    text = "text"
     entry = "entry"
     parent = "parent"
     reply = "reply"
@@ -62,7 +61,7 @@ class Method(StrEnum):
     words = "words"
 
 
-VERBATIM = frozenset({Method.source, Method.text, Method.entry})
+VERBATIM = frozenset({Method.source, Method.entry})
 
 
 class Candidate(NamedTuple):
@@ -236,23 +235,6 @@ def score_entries(scores: Scores, outline: Outline, text: str) -> None:
         scores.add(place, Method.entry, COVERED)
     if places:
         scores.add(places[-1][0], Method.entry, places[-1][1])
-
-
-def score_text(
-    scores: Scores, outline: Outline, packed: str, near: Iterable[Place]
-) -> bool:
-    """Compare a quote with the document's own words, section by section.
-
-    Returns whether it is there.
-    """
-    is_found = False
-    for section in dict.fromkeys(place.section for place in near):
-        for _, _, likeness in find_nearly(
-            outline.get_packed(section), packed, scores.effort
-        ):
-            scores.add(Place(section, None), Method.text, likeness)
-            is_found = True
-    return is_found
 
 
 def score_order(

@@ -199,7 +199,6 @@ class Outline:
             for call in self.calls.values()
         }
         self._short = _index_short_names(self.calls.values())
-        self._packed: dict[int, str] = {}
 
     def _make_postings(self) -> Mapping[str, tuple[float, list[int]]]:
         holders: dict[str, list[int]] = defaultdict(list)
@@ -242,12 +241,6 @@ class Outline:
             if place.call is None
             else f"{text}\n{self.calls[place.call].text}"
         )
-
-    def get_packed(self, section_id: int) -> str:
-        """Return a section's text as it is compared."""
-        if section_id not in self._packed:
-            self._packed[section_id] = pack(self.sections[section_id].text)
-        return self._packed[section_id]
 
     def find_mark(self, line: str) -> tuple[Place, bool] | None:
         """Return what a line is the start of, and whether it is a heading.

@@ -20,13 +20,11 @@ from app.services.alignment import (
     score_entries,
     score_order,
     score_sources,
-    score_text,
 )
 from app.services.outlines import Outline, Place, ReadText
 from app.services.quote_chains import MailAbove, carry, score_names
 from app.services.quoted_blocks import Block, Stretch
 
-NEAREST = 3
 FEWEST_PLACES = 3
 MOST_QUOTED = 0.1
 MOST_ORDERED = 100
@@ -47,7 +45,7 @@ class Aligned(NamedTuple):
 class Knowledge:
     """What quotes are compared with.
 
-    `sources` are the texts that the document was posted as, `within` those
+    `sources` are the document itself and what it was posted as, `within` those
     places that the answered mail has, if it is one of them.
     """
 
@@ -106,23 +104,13 @@ def _open(block: Block, knowledge: Knowledge, effort: Effort) -> _Case:
 
 
 def _look_up(case: _Case, packed: str, knowledge: Knowledge) -> bool:
-    """Look for a block's text in the sources and in the document itself."""
+    """Look for a block's text in what the document was posted as."""
     if case.is_talk:
         return False
     is_near = max(case.weights.values(), default=0.0) >= NOISE
-    is_found = score_sources(
+    return score_sources(
         case.scores, knowledge.sources, packed, is_near=is_near
     )
-    if is_near and not is_found:
-        nearest = sorted(case.weights, key=lambda n: -case.weights[n])
-        outline = knowledge.outline
-        is_found = score_text(
-            case.scores,
-            outline,
-            packed,
-            (outline.places[number] for number in nearest[:NEAREST]),
-        )
-    return is_found
 
 
 def _join_broken(cases: Sequence[_Case], knowledge: Knowledge) -> None:

@@ -1,8 +1,8 @@
 """What quotes are compared with, read from the database once a run.
 
-The outline is that of the revision under review. The other revisions, and the
-mails that the document was posted in, are read by it: their words are those
-that mails quote, their places are those of the document under review.
+The outline is that of the revision under review. All revisions, and the mails
+that the document was posted in, are read by it: their words are those that
+mails quote, their places are those of the document under review.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -89,24 +89,39 @@ def load_corpus(session: Session) -> Corpus:
         ],
         _load_calls(session, newest),
     )
-    texts: list[ReadText] = []
+    own = {section.id: section.id for section in sections}
+    texts = _read_revision(session, outline, newest, sections, own)
     places: dict[int, int] = {}
     for other in _list_others(session, newest):
         old = revisions.load_sections(session, other)
         mapped = _map(old, sections)
         places |= mapped
-        texts.append(
-            outline.read_parts(
-                (
-                    Place(mapped[s.id], None) if s.id in mapped else None,
-                    f"{s.title}\n\n{s.text}",
-                )
-                for s in old
-            )
-        )
+        texts += _read_revision(session, outline, other, old, mapped)
     return Corpus(
         newest, outline, texts, _load_messages(session, outline), places
     )
+
+
+def _read_revision(
+    session: Session,
+    outline: Outline,
+    revision_id: int,
+    sections: Sequence[SectionText],
+    places: Mapping[int, int],
+) -> list[ReadText]:
+    """Return a revision's text as its page shows it, and as it is written.
+
+    Mails quote the one or the other.
+    """
+    shown = outline.read_parts(
+        (
+            Place(places[section.id], None) if section.id in places else None,
+            f"{section.title}\n\n{section.text}",
+        )
+        for section in sections
+    )
+    written = outline.read(revisions.read_markdown(session, revision_id))
+    return [shown] if shown.packed == written.packed else [shown, written]
 
 
 def _load_calls(session: Session, revision_id: int) -> list[OutlineCall]:

@@ -191,8 +191,9 @@ def bind(
     """Bind a quote to a clause, and make the answer under it a remark."""
     quote.state = QuoteState.decided
     quote.section_id, quote.call_id = best.place
-    quote.annotation_id = _find_remark(session, quote)
     reply = mail.get_reply(quote.position)
+    if reply:
+        quote.annotation_id = _find_remark(session, quote)
     if quote.annotation_id is None and reply:
         quote.annotation_id = remarks.add_remark(
             session,
@@ -206,6 +207,7 @@ def bind(
             created_at=mail.at,
         )
     session.flush()
+    section, call = _read_names(session, best.place)
     append_entry(
         session,
         actor,
@@ -214,14 +216,8 @@ def bind(
         {
             "message": mail.message_id,
             "position": quote.position,
-            "section": session.scalar(
-                select(col(Section.anchor)).where(
-                    col(Section.id) == best.place.section
-                )
-            ),
-            "call": session.scalar(
-                select(col(Call.name)).where(col(Call.id) == best.place.call)
-            ),
+            "section": section,
+            "call": call,
             "method": best.method,
             "score": round(best.score * THOUSAND),
             "annotation": quote.annotation_id,
@@ -230,6 +226,16 @@ def bind(
     logger.info(
         "quote_decided", message_id=mail.message_id, position=quote.position
     )
+
+
+def _read_names(session: Session, place: Place) -> tuple[str, str | None]:
+    call = select(col(Call.name)).where(col(Call.id) == place.call)
+    row = session.execute(
+        select(col(Section.anchor), call.scalar_subquery()).where(
+            col(Section.id) == place.section
+        )
+    ).one()
+    return row[0], row[1]
 
 
 def _find_remark(session: Session, quote: Quote) -> str | None:

@@ -60,7 +60,11 @@ class _Line(NamedTuple):
 
 def find_blocks(body: str) -> list[Block]:
     """Return the quoted blocks of a body in their order."""
-    stretches = find_stretches(body)
+    return make_blocks(find_stretches(body))
+
+
+def make_blocks(stretches: Sequence[Stretch]) -> list[Block]:
+    """Return those stretches that are quoted, each with the answer to it."""
     replies = list(_find_replies(stretches))
     blocks: list[Block] = []
     for stretch, reply in zip(stretches, replies, strict=True):
@@ -93,7 +97,7 @@ def find_stretches(body: str) -> list[Stretch]:
             end += 1
         following = lines[end].depth if end < len(lines) else 0
         run = _trim(lines[start:end])
-        if following > depth:
+        if following > depth or len(run) == 1:
             run = _trim(_drop_attribution(run))
         if depth == 0:
             run = _trim(_drop_signature(run))
