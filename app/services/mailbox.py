@@ -336,7 +336,8 @@ def _walk(folder: Path, name: str, depth: int) -> Iterator[tuple[str, Path]]:
             undelivered = is_maildir and entry.name == "tmp"
             if depth < MOST_FOLDERS and not hides and not undelivered:
                 yield from _walk(path, below, depth + 1)
-        elif not is_maildir and not entry.name.startswith("."):
+        elif not (is_maildir or entry.name.startswith(".") or entry.is_dir()):
+            # a link to a folder may lead back to where we are
             yield below, path
 
 
