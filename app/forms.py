@@ -159,6 +159,15 @@ class ThreadForm(BaseModel):
     start: Annotated[int | None, BeforeValidator(_read_hint)] = None
 
 
+class EditForm(BaseModel):
+    """Other words for a passage."""
+
+    section: Slug
+    quote: Annotated[Quote, AfterValidator(require_some)]
+    text: FilledText
+    start: Annotated[int | None, BeforeValidator(_read_hint)] = None
+
+
 class CommentIn(BaseModel):
     """A comment that a program sends."""
 

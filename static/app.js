@@ -121,7 +121,7 @@ document.addEventListener("selectionchange", () => {
   });
   for (const link of offer.children) {
     about.set("kind", link.dataset.kind);
-    link.href = `${area.dataset.selectable}?${about}`;
+    link.href = `${link.dataset.form ?? area.dataset.selectable}?${about}`;
   }
   const box = range.getBoundingClientRect();
   const left = Math.min(box.left, root.clientWidth - offer.offsetWidth - 8);

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from app.routes import (
+    anchors,
     ask,
     calls,
     calls_api,
@@ -37,6 +38,7 @@ from app.routes import (
     search,
     search_api,
     sign_in,
+    suggesting,
     suggestions,
     threads,
     threads_api,
@@ -45,9 +47,11 @@ from app.routes import (
 
 ROUTERS: tuple[APIRouter, ...] = (
     home.router,
+    anchors.router,
     # before the document, for `edit` is no section
     revisions.router,
     revising.router,
+    suggesting.router,
     suggestions.router,
     revisions_api.api,
     document.router,

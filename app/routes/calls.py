@@ -17,9 +17,10 @@ from app.errors import NotFoundError
 from app.forms import MaybeLine
 from app.models import CallStatus, ThreadState
 from app.pages import Page, ShellDep, is_fragment, render, render_template
-from app.services import calls, decision_rows, scenarios
+from app.services import calls, decision_rows, remarks, scenarios
 from app.services.calls import CallRecord, CallRow, Wanted
 from app.services.decision_rows import DecisionRow
+from app.services.remarks import RemarkRow
 from app.services.scenarios import QuestionRecord
 
 STATUSES: Mapping[CallStatus, str] = {
@@ -38,6 +39,9 @@ USERS: Mapping[str, str] = {
     "rfc_patches": "RFC patches",
     "merged": "Merged Linux",
 }
+BESIDE = 8
+"""Remarks on a call that stand unfolded."""
+
 CHOICES: Mapping[str, bool | None] = {"": None, "yes": True, "no": False}
 
 router = APIRouter(include_in_schema=False)
@@ -63,6 +67,7 @@ class CallPage(Page):
     """One call, with everything that concerns it."""
 
     template: ClassVar[str] = "calls/show.html"
+    beside: ClassVar[int] = BESIDE
     statuses: ClassVar[Mapping[CallStatus, str]] = STATUSES
     abi_names: ClassVar[Mapping[str, str]] = ABI_NAMES
     users: ClassVar[Mapping[str, str]] = USERS
@@ -70,6 +75,7 @@ class CallPage(Page):
     call: CallRecord
     source_html: str | None
     questions: Sequence[QuestionRecord]
+    remarks: Sequence[RemarkRow]
     decisions: Sequence[DecisionRow]
 
 
@@ -138,6 +144,7 @@ def show_call(
         call=call,
         source_html=highlight_source(call.spec.source) if call.spec else None,
         questions=scenarios.list_questions(session, call=call.facts.name),
+        remarks=remarks.list_call_remarks(session, call.facts.id),
         decisions=_list_decisions(session, call),
     )
     return render(request, shell, page)

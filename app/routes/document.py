@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape, unescape
 from typing import ClassVar
@@ -16,8 +16,12 @@ from app.errors import NotFoundError
 from app.pages import Page, ShellDep, render
 from app.services import document
 from app.services.document import Document, Remark, SectionRow
+from app.services.marking import Mark, mark_passages
+from app.services.remarks import RemarkRow
 
 LONGEST_QUOTE = 300
+BESIDE = 5
+"""Remarks of mails on a section that stand unfolded."""
 
 _BLOCK = re.compile(
     r'<(p|li|pre) id="([^"]+)">(.*?)(?=</\1>|<[uo]l|<p)', re.DOTALL
@@ -30,11 +34,19 @@ router = APIRouter(include_in_schema=False)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberedRemark:
-    """A remark in the margin, counted through the page."""
+    """A thread in the margin, counted through the page."""
 
     number: int
     remark: Remark
     place: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberedSaying:
+    """What a mail or a reviewer said, counted through the page."""
+
+    number: int
+    remark: RemarkRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +60,7 @@ class Leaf:
     heading: int
     html: str
     open: Sequence[NumberedRemark]
+    said: Sequence[NumberedSaying]
     settled: Sequence[NumberedRemark]
 
 
@@ -64,6 +77,7 @@ class DocumentPage(Page):
     """The document, whole or one section of it with those below."""
 
     template: ClassVar[str] = "document/show.html"
+    beside: ClassVar[int] = BESIDE
     document: Document
     leaves: Sequence[Leaf]
     tree: Sequence[Branch]
@@ -142,15 +156,17 @@ def _build_leaves(
         name: request.url_for("show_call", name=name).path
         for name in found.call_names
     }
-    number = 0
+    numbers = itertools.count(1)
     leaves = []
     for section in shown:
-        lists: list[list[NumberedRemark]] = []
-        for remarks in (section.open, section.settled):
-            lists.append([])
-            for remark in remarks:
-                number += 1
-                lists[-1].append(_number_remark(section, remark, number))
+        open_ = [_number_remark(section, r, numbers) for r in section.open]
+        said = [
+            NumberedSaying(number=next(numbers), remark=remark)
+            for remark in section.said
+        ]
+        settled = [
+            _number_remark(section, r, numbers) for r in section.settled
+        ]
         html = link_calls(section.html, calls)
         html = link_paragraphs(section, html, new_thread)
         html = make_reachable(section, html)
@@ -158,23 +174,38 @@ def _build_leaves(
             Leaf(
                 section=section,
                 heading=1 + section.level - shown[0].level,
-                html=html,
-                open=lists[0],
-                settled=lists[1],
+                html=mark_passages(html, _list_marks(*open_, *said, *settled)),
+                open=open_,
+                said=said,
+                settled=settled,
             )
         )
     return leaves
 
 
+def _list_marks(*notes: NumberedRemark | NumberedSaying) -> list[Mark]:
+    """Return the passages that notes speak of."""
+    return [
+        Mark(
+            note.remark.start,
+            note.remark.end or 0,
+            note.number,
+            is_ghost=not note.remark.is_sure,
+        )
+        for note in notes
+        if note.remark.start is not None
+    ]
+
+
 def _number_remark(
-    section: SectionRow, remark: Remark, number: int
+    section: SectionRow, remark: Remark, numbers: Iterator[int]
 ) -> NumberedRemark:
     """Return a remark with the paragraph that its note names, if any."""
     item = re.search(r"\d+", remark.note or "")
     place = f"{section.anchor}.item{item.group()}" if item else None
     known = place is not None and f'id="{place}"' in section.html
     return NumberedRemark(
-        number=number, remark=remark, place=place if known else None
+        number=next(numbers), remark=remark, place=place if known else None
     )
 
 

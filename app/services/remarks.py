@@ -7,22 +7,28 @@ suggests. Pages show them in the margin of what they speak of.
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import structlog
 import uuid_utils
-from sqlalchemy import func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import Session, aliased
 from sqlmodel import col
 
 from app.errors import InvalidError, NotFoundError
 from app.models import (
+    Anchor,
+    AnchorState,
     Annotation,
     Call,
+    Message,
     Motivation,
     Person,
-    Revision,
+    Reviewer,
 )
 from app.services import anchors
+from app.services.anchoring import Method
 from app.services.annotations import (
     OPENER,
     Passage,
@@ -30,11 +36,15 @@ from app.services.annotations import (
     build_target,
 )
 from app.services.entries import append_entry
-from app.services.quotation import mask_addresses, render_mail
+from app.services.masking import mask_addresses
+from app.services.quotation import render_mail
+from app.services.revisions import get_newest, select_newest_id
 from app.services.sections import make_slug
 
 NAMELESS = make_slug("")
 LONGEST_NAME = 200
+EXCERPT = 160
+FRAGMENT_WORDS = 8
 LONGEST_HEADER = 1000
 logger = structlog.get_logger()
 
@@ -116,7 +126,7 @@ def add_remark(  # noqa: PLR0913 - each is a part of what was said
         session,
         clause=clause,
         passage=passage if clause else None,
-        revision_id=clause.revision_id if clause else _get_newest(session),
+        revision_id=clause.revision_id if clause else get_newest(session).id,
         annotation_id=id_,
         call_id=call_id,
     )
@@ -136,6 +146,110 @@ def add_remark(  # noqa: PLR0913 - each is a part of what was said
     return id_
 
 
+class RemarkRow(NamedTuple):
+    """A remark as a margin shows it, and how sure its place is.
+
+    `quoted` is what it spoke of on the text that was read; `start` and `end`
+    are where that stands now.
+    """
+
+    anchor: int
+    id: str
+    section_id: int | None
+    state: AnchorState
+    start: int | None
+    end: int | None
+    quoted: str
+    motivation: Motivation
+    author: str
+    created_at: datetime
+    text: str
+    message_id: str | None
+    is_imported: bool
+
+    @property
+    def is_sure(self) -> bool:
+        """Tell whether nobody need look where it belongs."""
+        return self.state in (AnchorState.exact, AnchorState.moved)
+
+    @property
+    def excerpt(self) -> str:
+        """Return its first words; addresses are hidden."""
+        words = " ".join(self.text[: 4 * EXCERPT].split())
+        if len(words) > EXCERPT:
+            words = words[:EXCERPT].rpartition(" ")[0] + " …"
+        return mask_addresses(words)
+
+    @property
+    def fragment(self) -> str:
+        """Return what shows a browser the remark within its mail."""
+        line = next(filter(None, map(str.strip, self.text.splitlines())), "")
+        words = line.partition("@")[0].split()[:FRAGMENT_WORDS]
+        # a hyphen would be taken for a part of the fragment's own syntax
+        said = quote(" ".join(words), safe="").replace("-", "%2D")
+        return f":~:text={said}" if said else ""
+
+
+def list_remarks(session: Session, revision_id: int) -> list[RemarkRow]:
+    """Return the remarks on the sections of a revision, in their order."""
+    return _read_rows(session, col(Anchor.revision_id) == revision_id)
+
+
+def list_call_remarks(session: Session, call_id: int) -> list[RemarkRow]:
+    """Return the remarks on a call, as the newest revision has them."""
+    return _read_rows(
+        session,
+        col(Anchor.revision_id) == select_newest_id(),
+        col(Anchor.call_id) == call_id,
+    )
+
+
+def _read_rows(
+    session: Session, *conditions: ColumnElement[bool]
+) -> list[RemarkRow]:
+    original = aliased(Anchor)
+    rows = session.execute(
+        select(
+            col(Anchor.id),
+            col(Annotation.id),
+            col(Anchor.section_id),
+            col(Anchor.state),
+            col(Anchor.start),
+            col(Anchor.end),
+            col(original.exact),
+            col(Annotation.motivation),
+            func.coalesce(col(Person.name), col(Reviewer.display_name), ""),
+            col(Annotation.created_at),
+            col(Annotation.text),
+            col(Annotation.message_id),
+            col(Message.id),
+        )
+        .join(Annotation, col(Annotation.id) == col(Anchor.annotation_id))
+        .join(
+            original,
+            (col(original.annotation_id) == col(Annotation.id))
+            & (col(original.method) == Method.original.value),
+        )
+        .outerjoin(Person, col(Person.id) == col(Annotation.person_id))
+        .outerjoin(Reviewer, col(Reviewer.id) == col(Annotation.reviewer_id))
+        .outerjoin(
+            Message, col(Message.message_id) == col(Annotation.message_id)
+        )
+        .where(*conditions)
+        .order_by(
+            col(Anchor.section_id),
+            func.coalesce(col(Anchor.start), 0),
+            col(Annotation.created_at),
+            col(Anchor.id),
+        )
+    )
+    return [_make_row(row) for row in rows]
+
+
+def _make_row(row: Sequence[Any]) -> RemarkRow:
+    return RemarkRow._make((*row[:-1], row[-1] is not None))
+
+
 def _read_call(session: Session, call_id: int) -> str:
     name = session.scalar(
         select(col(Call.name)).where(col(Call.id) == call_id)
@@ -143,17 +257,6 @@ def _read_call(session: Session, call_id: int) -> str:
     if name is None:
         raise NotFoundError("call", str(call_id))
     return name
-
-
-def _get_newest(session: Session) -> int:
-    found = session.scalar(
-        select(func.max(col(Revision.id))).where(
-            col(Revision.is_reference).is_(False)
-        )
-    )
-    if found is None:
-        raise NotFoundError("document", "newest revision")
-    return found
 
 
 def find_person(session: Session, sender: str) -> Person:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     SQLColumnExpression,
     String,
     case,
+    cast,
     func,
     literal,
     null,
@@ -23,11 +24,13 @@ from sqlalchemy import (
     select,
     union_all,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 from sqlmodel import col
 
 from app.errors import NotFoundError
 from app.models import (
+    Anchor,
+    AnchorState,
     Annotation,
     Call,
     Message,
@@ -42,6 +45,7 @@ from app.models import (
     ThreadSection,
     ThreadState,
 )
+from app.services.anchoring import Method
 from app.services.annotations import OPENER
 from app.services.revisions import select_newest_id
 from app.services.sections import make_slug
@@ -90,6 +94,14 @@ class SectionLink(NamedTuple):
     note: str | None
 
 
+class LostPlace(NamedTuple):
+    """A place that a thread spoke of and that is not sure any more."""
+
+    state: str
+    anchor: int
+    quoted: str
+
+
 class ScenarioLink(NamedTuple):
     """A question that was asked because of a thread."""
 
@@ -123,6 +135,7 @@ class ThreadDetail:
     calls: tuple[str, ...] = ()
     sections: tuple[SectionLink, ...] = ()
     scenarios: tuple[ScenarioLink, ...] = ()
+    lost: tuple[LostPlace, ...] = ()
 
 
 class Facets(NamedTuple):
@@ -361,6 +374,10 @@ def get_thread(session: Session, slug: str) -> ThreadDetail:
         scenarios=tuple(
             ScenarioLink(link.name, link.title) for link in links["scenario"]
         ),
+        lost=tuple(
+            LostPlace(link.name, link.position, link.title)
+            for link in links["anchor"]
+        ),
     )
 
 
@@ -410,8 +427,30 @@ def _read_links(session: Session, thread_id: int) -> Mapping[str, list[_Link]]:
         col(Scenario.question),
         none,
     ).where(col(Scenario.thread_id) == thread_id)
+    original = aliased(Anchor)
+    lost = (
+        select(
+            literal("anchor"),
+            col(Anchor.id),
+            cast(col(Anchor.state), String),
+            literal(""),
+            col(original.exact),
+            none,
+        )
+        .join(
+            original,
+            (col(original.thread_id) == col(Anchor.thread_id))
+            & (col(original.position) == col(Anchor.position))
+            & (col(original.method) == Method.original.value),
+        )
+        .where(
+            col(Anchor.thread_id) == thread_id,
+            col(Anchor.revision_id) == select_newest_id(),
+            col(Anchor.state).in_((AnchorState.proposed, AnchorState.orphan)),
+        )
+    )
     links: defaultdict[str, list[_Link]] = defaultdict(list)
-    together = union_all(calls, sections, scenarios)
+    together = union_all(calls, sections, scenarios, lost)
     rows = session.execute(together.order_by("noun", "position")).all()
     for row in rows:
         links[row[0]].append(_Link(*row))

@@ -17,11 +17,11 @@ def find(session: Session, name: str) -> SectionRow:
     return section
 
 
-def test_the_document_comes_whole_in_four_queries(
+def test_the_document_comes_whole_in_six_queries(
     session: Session, statements: list[str]
 ) -> None:
     found = document.read_document(session)
-    assert len(statements) == 4
+    assert len(statements) == 6
     assert (found.number, found.dated_on) == (1, "2006-03-13")
     assert len(found.sections) == 45
     assert len(found.call_names) == 94
