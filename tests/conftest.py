@@ -48,14 +48,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="number of the first random program that oracles are asked of",
+        help="number of the first random program or mail that is tried",
     )
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter,
 ) -> None:
-    """Say which random programs ran: their seeds write them again."""
+    """Say which random cases ran: their seeds make them again."""
     seeds: dict[str, list[int]] = {}
     for reports in terminalreporter.stats.values():
         for report in reports:
@@ -65,7 +65,7 @@ def pytest_terminal_summary(
                 numbers += range(int(found[2]), int(found[3]) + 1)
     for name, numbers in sorted(seeds.items()):
         terminalreporter.write_line(
-            f"{name}: {len(numbers):,} programs, "
+            f"{name}: {len(numbers):,} cases, "
             f"seeds {min(numbers)} to {max(numbers)}"
         )
 

@@ -6,7 +6,7 @@ nothing else; all other leaves are attachments, which are kept and listed.
 
 import binascii
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,7 +27,8 @@ from app.services.mail_html import read_html
 MOST_PARTS = 100
 MOST_DEPTH = 8
 MOST_TEXT = 1024 * 1024
-"""How many characters of a mail are shown; it is kept whole."""
+MOST_LINES = 20_000
+"""How many characters and lines of a mail are shown; it is kept whole."""
 
 CUT = "[The rest of this mail is too long to be shown.]\n"
 SHOWN_TYPES = frozenset(
@@ -255,7 +256,7 @@ def _read_words(leaf: Leaf, defects: list[str]) -> Shown | None:
     decoded = decode_text(leaf.decode(), declared)
     if declared and decode_text(b"", declared).charset != decoded.charset:
         defects.append(f"{declared[:40]!r} was read as {decoded.charset}")
-    text = clean_text(decoded.text)
+    text = _cut_text(clean_text(decoded.text), defects)
     if is_html:
         defects.append("it came as HTML; its words are shown")
         text = read_html(text)
@@ -265,12 +266,22 @@ def _read_words(leaf: Leaf, defects: list[str]) -> Shown | None:
     return Shown(text, decoded.charset, ())
 
 
-def _join_texts(texts: Iterable[str], defects: list[str]) -> str:
+def _join_texts(texts: Sequence[str], defects: list[str]) -> str:
     whole = "".join(
         text if text.endswith("\n") or not text else f"{text}\n"
         for text in texts
     )
-    if len(whole) <= MOST_TEXT:
-        return whole
-    defects.append(f"only its first {MOST_TEXT} characters are shown")
-    return f"{whole[:MOST_TEXT]}\n{CUT}"
+    return whole if len(texts) == 1 else _cut_text(whole, defects)
+
+
+def _cut_text(text: str, defects: list[str]) -> str:
+    """Return as much of a text as is shown."""
+    if len(text) <= MOST_TEXT and text.count("\n") <= MOST_LINES:
+        return text
+    lines = text[:MOST_TEXT].split("\n", MOST_LINES)
+    kept = "\n".join(lines[:MOST_LINES])
+    defects.append(
+        f"only its first {MOST_TEXT} characters, or {MOST_LINES} lines, "
+        "are shown"
+    )
+    return f"{kept}\n{CUT}"

@@ -30,7 +30,7 @@ ARCHIVES = frozenset(
 )
 """Hosts whose addresses end in a Message-ID, which is no address of a mail."""
 
-_MARKS = re.compile(r"(?:> ?)*>")
+_MARKS = re.compile(r">(?: ?>)*+")
 _ATTRIBUTION = re.compile(
     r"(.*\b(wrote|writes|said)\s*:|-+ ?Original Message.*)\s*"
 )
