@@ -29,7 +29,6 @@ from app.services.search_records import EPOCH
 from app.services.search_store import (
     FTS,
     NAMED,
-    PER_SECOND,
     VECTORS,
     WEIGHTS,
 )
@@ -130,8 +129,7 @@ def _list_bounds(period: Period) -> Iterable[Condition]:
 
 
 def _get_number(at: datetime) -> int:
-    seconds = max(0, int((at - EPOCH).total_seconds()))
-    return seconds * PER_SECOND
+    return max(0, int((at - EPOCH).total_seconds()))
 
 
 def _write_fts(node: Node) -> str:

@@ -2,8 +2,8 @@
 
 SQLite keeps no copy of the texts, so it cannot take a text back: what was
 replaced stays there as a number that no item has, until the index is made
-anew. A number grows with the item's time, sixteen to a second, so that the
-engine finds the newest first without sorting.
+anew. A number is the second of the item's time, or the next one that is free,
+so that the engine finds the newest first without sorting.
 
 PostgreSQL keeps 255 places of a term in a text, and 16,383 places in all.
 """
@@ -22,7 +22,8 @@ from app.models import SearchItem, SearchKind
 from app.services.search_records import Findable
 from app.services.search_terms import COLUMNS, FACT, split_terms
 
-PER_SECOND = 16
+NEAR = 64
+FARTHER = 16
 SALTS = 4
 MOST_PLACES = 255
 LAST_PLACE = 16_383
@@ -171,12 +172,13 @@ def _choose_ids(session: Session, things: Sequence[Findable]) -> list[int]:
 
 
 def _list_numbers(thing: Findable) -> Iterator[int]:
-    # the second's own, then some by chance in ever longer spans
-    first = thing.seconds * PER_SECOND
-    yield from range(first, first + PER_SECOND)
-    span = PER_SECOND
+    # first one after the other, as parts of a series are sent, then by chance
+    # in ever longer spans
+    first = thing.seconds
+    yield from range(first, first + NEAR)
+    span = NEAR
     while True:
-        span *= PER_SECOND
+        span *= FARTHER
         for salt in range(SALTS):
             name = f"{salt} {thing.kind} {thing.ref}"
             yield first + zlib.crc32(name.encode()) % span

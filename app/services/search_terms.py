@@ -20,6 +20,7 @@ JOINT = "\ue001"
 """Private characters: no text of anybody else's keeps one when folded."""
 
 _NO_TERM = re.compile(r"[^\w\x00-\x7f]+")
+_OTHERS = re.compile(r"[^\x00-\x7f]+")
 _TERM = re.compile(r"[0-9a-z\x80-\U0010ffff]+")
 _TOO_LONG = re.compile(rf"{_TERM.pattern[:-1]}{{{LONGEST_TERM + 1},}}")
 
@@ -50,18 +51,19 @@ COLUMNS: Sequence[str] = (
 
 def fold(text: str) -> str:
     """Return a text whose terms are what one may search for."""
-    text = text[:LONGEST_TEXT]
-    if text.isascii():
-        folded = text.lower()
-    else:
-        plain = unicodedata.normalize("NFKD", text)
-        marks = {ord(c): None for c in set(plain) if unicodedata.combining(c)}
-        bare = plain.translate(marks) if marks else plain
-        folded = _NO_TERM.sub(" ", bare.casefold())[:LONGEST_TEXT]
-    if max(map(len, folded.split()), default=0) > LONGEST_TERM:
+    folded = text[:LONGEST_TEXT].lower()
+    if not folded.isascii():
+        folded = _OTHERS.sub(_fold_run, folded)[:LONGEST_TEXT]
+    if max(map(len, folded.split("\n"))) > LONGEST_TERM:
         # no word, but a blob of data
         folded = _TOO_LONG.sub(" ", folded)
     return folded
+
+
+def _fold_run(found: re.Match[str]) -> str:
+    plain = unicodedata.normalize("NFKD", found[0])
+    bare = "".join(c for c in plain if not unicodedata.combining(c))
+    return _NO_TERM.sub(" ", bare.casefold())
 
 
 def split_terms(folded: str) -> list[str]:

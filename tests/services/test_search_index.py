@@ -303,7 +303,5 @@ def test_a_mail_without_date_is_as_old_as_its_import(
             col(SearchItem.kind) == SearchKind.mail
         )
     )
-    at = datetime.fromtimestamp(
-        (number or 0) // search_store.PER_SECOND, tz=UTC
-    )
+    at = datetime.fromtimestamp(number or 0, tz=UTC)
     assert abs(at - datetime.now(UTC)) < timedelta(minutes=5)

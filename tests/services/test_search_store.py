@@ -62,7 +62,7 @@ def test_numbers_grow_with_time(session: Session) -> None:
     assert found == sorted(found, reverse=True)
 
 
-@pytest.mark.parametrize("count", [17, 600])
+@pytest.mark.parametrize("count", [17, 900])
 def test_many_of_one_second_all_have_a_number(
     session: Session, count: int
 ) -> None:
@@ -73,9 +73,8 @@ def test_many_of_one_second_all_have_a_number(
     assert len(find(session, "zyzzyva")) == count
     last = session.scalar(select(func.max(col(SearchItem.id))))
     # none is dated more than a day after what it is
-    day = 24 * 60 * 60 * search_store.PER_SECOND
     assert last is not None
-    assert last - things[0].seconds * search_store.PER_SECOND < day
+    assert last - things[0].seconds < 24 * 60 * 60
 
 
 def test_a_number_is_never_given_again(session: Session) -> None:
