@@ -32,6 +32,7 @@ from app.services.mail_parts import (
 
 MOST_BYTES = 8 * 1024 * 1024
 MOST_DEFECTS = 20
+HEAD_LOOK = 16 * 1024
 TOP_LINES = 12  # where the page of an archive names sender and date
 KEPT_HEADERS = frozenset(
     {"from", "sender", "reply-to", "to", "cc", "date", "subject"}
@@ -104,16 +105,13 @@ def is_mail(raw: bytes) -> bool:
     for line in raw[:HEAD_LOOK].split(b"\n"):
         if not line.strip():
             break
-        if b":" in line and not line[:1].isspace():
-            name = line.partition(b":")[0].strip().lower()
-            names.append(name.decode("latin-1"))
-    if not names:
-        return False
-    known = names[0] in _MAIL_FIELDS or names[0].startswith("x-")
-    return known or "message-id" in names or "received" in names
-
-
-HEAD_LOOK = 16 * 1024
+        name, colon, _ = line.partition(b":")
+        if not line[:1].isspace():
+            names.append(name.strip().lower().decode("latin-1") * bool(colon))
+    if "message-id" in names or "received" in names:
+        return True
+    first = names[0] if names else ""
+    return first in _MAIL_FIELDS or first.startswith("x-")
 
 
 def get_synthetic_id(content: bytes) -> str:
