@@ -43,10 +43,48 @@ Yes it is.
 --\x20
 Andi
 """
+ANSWER = b"""\
+From: Zachary Amsden <zach@vmware.com>
+Subject: Re: [RFC] VMI
+Date: Wed, 22 Mar 2006 22:05:58 +0100
+Message-ID: <answering@example.org>
+In-Reply-To: <quoting@example.org>
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary=x
+
+--x
+Content-Type: text/plain; charset=utf-8
+
+See <quoting@example.org> and http://example.org/list.
+> --- a/vmi.c
+> +++ b/vmi.c
+> @@ -1,3 +1,3 @@ static void halt(void)
+>  \tcli();
+> -\thlt();
+> +\tvmi_halt();
+>  \tsti();
+
+Acked-by: Andi Kleen <ak@suse.de>
+Nacked-by: Chris Wright <chrisw@sous-sol.org>
+--x
+Content-Type: application/zip; name="vmi.zip"
+Content-Transfer-Encoding: base64
+
+UEsDBA==
+--x--
+"""
 PAGES = (
     "/",
     "/document/",
     "/document/processor-state-calls",
+    "/document/revisions/",
+    "/document/revisions/1/",
+    "/document/revisions/1/changes",
+    "/document/edit?section=time-interface",
+    "/document/upload",
+    "/document/from-mail",
+    "/document/from-mail?id=quoting@example.org",
+    "/document/suggestions/",
     "/calls/",
     "/calls/?group=timer&executable=yes",
     "/calls/VMI_EnableInterrupts",
@@ -68,7 +106,12 @@ PAGES = (
     "/decisions/",
     "/decisions/{decision}",
     "/threads/kleen-watchdog-nmi/decisions",
+    "/m/",
     "/m/quoting@example.org/",
+    "/m/answering@example.org/",
+    "/m/answering@example.org/t/",
+    "/m/answering@example.org/T/",
+    "/m/quoting@example.com/",
     "/sign-in",
     "/sign-in/no-such-link",
     "/docs",
@@ -84,10 +127,11 @@ def contents(
     signed_in_state: Any,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Mapping[str, str]:
-    """Import a mail, attach evidence and decide, so that pages are full."""
-    mail = tmp_path_factory.mktemp("mail") / "quoting.eml"
-    mail.write_bytes(MAIL)
-    server.run("import", str(mail))
+    """Import mails, attach evidence and decide, so that pages are full."""
+    folder = tmp_path_factory.mktemp("mail")
+    for name, mail in (("quoting", MAIL), ("answering", ANSWER)):
+        (folder / f"{name}.eml").write_bytes(mail)
+    server.run("import", str(folder))
     context = browser.new_context(
         base_url=server.url, storage_state=signed_in_state
     )
