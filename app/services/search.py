@@ -9,23 +9,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import text
 from sqlalchemy.orm import Session
-from sqlmodel import col
 
 from app.errors import Fault, InvalidError
-from app.models import SearchItem, SearchKind
+from app.models import SearchKind
 from app.services.masking import mask_addresses
 from app.services.search_facts import IS
-from app.services.search_hits import Hit, read_hits
+from app.services.search_hits import Hit, Key, read_hits
 from app.services.search_mails import split_quoted
 from app.services.search_match import (
-    Matching,
+    POSTGRESQL,
+    SQLITE,
+    Dialect,
     compile_query,
-    get_rank,
-    is_matched,
 )
 from app.services.search_query import (
     FACTS,
@@ -36,7 +34,7 @@ from app.services.search_query import (
     list_words,
     parse_query,
 )
-from app.services.search_store import FTS, VECTORS, is_sqlite
+from app.services.search_store import is_sqlite
 from app.services.search_terms import make_whole_fact
 from app.services.snippets import (
     Part,
@@ -171,64 +169,65 @@ def _narrow(node: Node, kind: SearchKind | None) -> Node:
 
 def list_found(
     session: Session, node: Node, order: Order, *, limit: int, offset: int = 0
-) -> list[tuple[SearchKind, str]]:
-    """Return the kinds and refs of what a query finds, in this order."""
-    sqlite = is_sqlite(session)
-    matching = compile_query(node, is_sqlite=sqlite)
-    statement = _select(
-        matching, (col(SearchItem.kind), col(SearchItem.ref)), sqlite
+) -> list[Key]:
+    """Return what a query finds, in this order."""
+    dialect = _get_dialect(session)
+    matching = compile_query(node, dialect)
+    ordered = "i.id DESC"
+    if matching.has_expression:
+        is_best = order is Order.best
+        ordered = dialect.best if is_best else dialect.newest
+    statement = (
+        *("SELECT i.kind, i.ref, i.id", matching.sql),
+        *("ORDER BY", ordered, "LIMIT :most OFFSET :start"),
     )
-    number = FTS.c.rowid if sqlite and matching.expression else None
-    newest = (col(SearchItem.id) if number is None else number).desc()
-    if order is Order.best and matching.expression:
-        rank = get_rank(matching.expression, is_sqlite=sqlite)
-        statement = statement.order_by(rank, newest)
-    else:
-        statement = statement.order_by(newest)
-    rows = session.execute(statement.limit(limit).offset(offset))
-    return [(row[0], row[1]) for row in rows]
+    rows = session.execute(
+        text(" ".join(statement)),
+        {**matching.values, "most": limit, "start": offset},
+    )
+    return [Key(SearchKind(row[0]), row[1], row[2]) for row in rows]
 
 
-def _select(
-    matching: Matching, columns: Sequence[Any], sqlite: bool
-) -> Select[Any]:
-    statement = select(*columns)
-    if not matching.expression:
-        return statement.where(*matching.conditions)
-    table = FTS if sqlite else VECTORS
-    number = FTS.c.rowid if sqlite else VECTORS.c.id
-    return (
-        statement.select_from(table)
-        .join(SearchItem, col(SearchItem.id) == number)
-        .where(
-            is_matched(matching.expression, is_sqlite=sqlite),
-            *matching.conditions,
-        )
-    )
+def _get_dialect(session: Session) -> Dialect:
+    return SQLITE if is_sqlite(session) else POSTGRESQL
 
 
 def count_kinds(session: Session, node: Node) -> dict[SearchKind, int]:
     """Return how much a query finds of each kind, up to MOST_FOUND."""
-    counts = _count(session, node)
+    dialect = _get_dialect(session)
+    matching = compile_query(node, dialect)
+    statement = (
+        *("SELECT kind, count(*) FROM (SELECT i.kind AS kind", matching.sql),
+        *("LIMIT", str(MOST_FOUND + 1), ") found GROUP BY kind"),
+    )
+    rows = session.execute(text(" ".join(statement)), matching.values)
+    counts = {SearchKind(row[0]): row[1] for row in rows}
     if sum(counts.values()) <= MOST_FOUND:
         return counts
     # the first thousand say nothing about the rest
-    many = {
-        kind: _count(session, _narrow(node, kind)).get(kind, 0)
-        for kind in SearchKind
+    return _count_each(session, node, dialect)
+
+
+def _count_each(
+    session: Session, node: Node, dialect: Dialect
+) -> dict[SearchKind, int]:
+    counted: list[str] = []
+    values: dict[str, object] = {}
+    for kind in SearchKind:
+        matching = compile_query(_narrow(node, kind), dialect, kind.value)
+        part = (
+            *("SELECT count(*) FROM (SELECT 1", matching.sql),
+            *("LIMIT", str(MOST_FOUND), ") found"),
+        )
+        counted.append(f"({' '.join(part)})")
+        values |= matching.values
+    statement = f"SELECT {', '.join(counted)}"
+    row = session.execute(text(statement), values).one()
+    return {
+        kind: count
+        for kind, count in zip(SearchKind, row, strict=True)
+        if count
     }
-    return {kind: min(n, MOST_FOUND) for kind, n in many.items() if n}
-
-
-def _count(session: Session, node: Node) -> dict[SearchKind, int]:
-    sqlite = is_sqlite(session)
-    matching = compile_query(node, is_sqlite=sqlite)
-    statement = _select(matching, (col(SearchItem.kind),), sqlite)
-    found = statement.limit(MOST_FOUND + 1).subquery()
-    rows = session.execute(
-        select(found.c.kind, func.count()).group_by(found.c.kind)
-    )
-    return {SearchKind(row[0]): row[1] for row in rows}
 
 
 def _show(
@@ -241,21 +240,21 @@ def _show(
     only = parts.pop() if len(parts) == 1 else None
     shown = []
     for hit in hits:
-        text, title, who = hit.text, hit.title, hit.who
+        body, title, who = hit.text, hit.title, hit.who
         if hit.kind is SearchKind.mail:
             who = get_name(who)
         if is_masked:
-            text, title, who = map(mask_addresses, (text, title, who))
+            body, title, who = map(mask_addresses, (body, title, who))
         if hit.kind is SearchKind.mail or hit.kind is SearchKind.annotation:
-            own, quoted = split_quoted(text)
+            own, quoted = split_quoted(body)
             if only is not None or in_body is None:
-                text = quoted if only == "quoted" else own
+                body = quoted if only == "quoted" else own
         shown.append(
             ShownHit(
                 hit,
                 mark(title, in_title),
                 who,
-                make_snippet(text, in_body),
+                make_snippet(body, in_body),
             )
         )
     return shown

@@ -3,8 +3,9 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -54,17 +55,33 @@ _QUESTION = re.compile(r"\A\s*question\s*=[^\n]*\n")
 _who = func.coalesce(col(Person.name), col(Reviewer.display_name), "")
 
 
-def read_hits(
-    session: Session, found: Sequence[tuple[SearchKind, str]]
-) -> list[Hit]:
+class Key(NamedTuple):
+    """What the index says of an item; its number is a second."""
+
+    kind: SearchKind
+    ref: str
+    number: int
+
+
+def read_hits(session: Session, found: Sequence[Key]) -> list[Hit]:
     """Return what these items are, in their order."""
     refs: dict[SearchKind, list[str]] = defaultdict(list)
-    for kind, ref in found:
-        refs[kind].append(ref)
+    for key in found:
+        refs[key.kind].append(key.ref)
     hits = {
         kind: _READERS[kind](session, wanted) for kind, wanted in refs.items()
     }
-    return [hits[kind][ref] for kind, ref in found if ref in hits[kind]]
+    return [
+        replace(hits[key.kind][key.ref], at=_get_time(key))
+        if key.kind is SearchKind.run
+        else hits[key.kind][key.ref]
+        for key in found
+        if key.ref in hits[key.kind]
+    ]
+
+
+def _get_time(key: Key) -> datetime:
+    return datetime.fromtimestamp(key.number, tz=UTC)
 
 
 def _read_mails(session: Session, refs: Sequence[str]) -> Hits:
@@ -241,9 +258,10 @@ def _drop_question(text: str) -> str:
 
 def _read_runs(session: Session, refs: Sequence[str]) -> Hits:
     rows = session.execute(
-        select(
-            col(Run.id), col(Run.question), col(Run.text), col(Run.created_at)
-        ).where(col(Run.id).in_(refs))
+        # its time stands behind the whole report, and is the item's
+        select(col(Run.id), col(Run.question), col(Run.text)).where(
+            col(Run.id).in_(refs)
+        )
     )
     return {
         row[0]: Hit(
@@ -251,7 +269,6 @@ def _read_runs(session: Session, refs: Sequence[str]) -> Hits:
             name=row[0],
             title=row[1],
             text=_drop_question(row[2]),
-            at=row[3],
         )
         for row in rows
     }

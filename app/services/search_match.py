@@ -5,82 +5,84 @@ terms alone, quoted; what FTS5 has no form for (a bare negation, a date among
 alternatives) becomes SQL over the numbers of items.
 """
 
-from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    and_,
-    cast,
-    func,
-    literal_column,
-    not_,
-    or_,
-    select,
-)
-from sqlalchemy.dialects.postgresql import TSQUERY
-from sqlmodel import col
-
-from app.models import SearchItem
 from app.services.search_dates import Period
 from app.services.search_query import FACTS, And, Node, Not, Or, Words
 from app.services.search_records import EPOCH
-from app.services.search_store import (
-    FTS,
-    NAMED,
-    VECTORS,
-    WEIGHTS,
-)
+from app.services.search_store import NAMED, WEIGHTS
 from app.services.search_terms import FACT
 
-FTS_NAME: ColumnElement[str] = literal_column("search_text")
-# of a term in each column, in their order: a title says most
-RANKING = (10.0, 4.0, 1.0, 1.0, 2.0, 1.0, 5.0, 0.0)
+# a term weighs most in a title, then in a name; facts weigh nothing
+RANKING = "10.0, 4.0, 1.0, 1.0, 2.0, 1.0, 5.0, 0.0"
 
-Condition = ColumnElement[bool]
+
+class Dialect(NamedTuple):
+    """How an engine says what a search needs; `{}` is a parameter's name.
+
+    CROSS JOIN has SQLite go through what matches, and not through all items.
+    """
+
+    matched: str
+    within: str
+    newest: str
+    best: str
+
+
+SQLITE = Dialect(
+    matched="FROM search_text CROSS JOIN search_item i "
+    "ON i.id = search_text.rowid WHERE search_text MATCH :{}",
+    within="i.id IN (SELECT rowid FROM search_text "
+    "WHERE search_text MATCH :{})",
+    newest="search_text.rowid DESC",
+    best=f"bm25(search_text, {RANKING}), search_text.rowid DESC",
+)
+POSTGRESQL = Dialect(
+    matched="FROM search_text t JOIN search_item i ON i.id = t.id "
+    "WHERE t.terms @@ CAST(:{} AS tsquery)",
+    within="i.id IN (SELECT id FROM search_text "
+    "WHERE terms @@ CAST(:{} AS tsquery))",
+    newest="i.id DESC",
+    best="ts_rank(t.terms, CAST(:expression AS tsquery)) DESC, i.id DESC",
+)
+ALL = "FROM search_item i WHERE true"
 
 
 class Matching(NamedTuple):
-    """How a query is matched: by an expression, by conditions, or both."""
+    """How a query is matched: FROM and WHERE, and their parameters.
 
-    expression: str
-    conditions: Sequence[Condition]
+    What has no `expression` cannot be ranked.
+    """
+
+    sql: str
+    values: dict[str, Any]
+    has_expression: bool
 
 
-def compile_query(node: Node | None, *, is_sqlite: bool) -> Matching:
-    """Return how a query is matched; an empty one matches all."""
-    if node is None:
-        return Matching("", ())
+def compile_query(
+    node: Node, dialect: Dialect, name: str = "expression"
+) -> Matching:
+    """Return how a query is matched; `name` begins its parameters' names."""
     parts = node.nodes if isinstance(node, And) else (node,)
     good = [part for part in parts if _is_plain(part)]
     bad = [
-        part.node
+        part
         for part in parts
         if isinstance(part, Not) and _is_plain(part.node)
     ]
-    taken = [*good, *map(Not, bad)] if good else []
-    rest = [part for part in parts if part not in taken]
-    write = _write_fts if is_sqlite else _write_tsquery
-    expression = write(And(tuple(taken))) if taken else ""
-    compiler = _Compiler(is_sqlite=is_sqlite)
-    return Matching(expression, [compiler.compile(part) for part in rest])
-
-
-def is_matched(expression: str, *, is_sqlite: bool) -> Condition:
-    """Return the condition that an engine's own expression matches."""
-    if is_sqlite:
-        return FTS_NAME.op("MATCH", is_comparison=True)(expression)
-    return VECTORS.c.terms.op("@@", is_comparison=True)(
-        cast(expression, TSQUERY)
+    taken = [*good, *bad] if good else []
+    compiler = _Compiler(dialect, name, {})
+    conditions = [
+        compiler.compile(part) for part in parts if part not in taken
+    ]
+    matched = ALL
+    if taken:
+        matched = dialect.matched.format(name)
+        compiler.values[name] = _write(And(tuple(taken)), dialect)
+    return Matching(
+        " AND ".join([matched, *conditions]), compiler.values, bool(taken)
     )
-
-
-def get_rank(expression: str, *, is_sqlite: bool) -> ColumnElement[Any]:
-    """Return what orders matches by weight, the best first."""
-    if is_sqlite:
-        return func.bm25(FTS_NAME, *RANKING)
-    return func.ts_rank(VECTORS.c.terms, cast(expression, TSQUERY)).desc()
 
 
 def _is_plain(node: Node) -> bool:
@@ -101,35 +103,42 @@ def _is_plain(node: Node) -> bool:
 class _Compiler(NamedTuple):
     """Writes as SQL what the engine's expressions cannot hold."""
 
-    is_sqlite: bool
+    dialect: Dialect
+    name: str
+    values: dict[str, Any]
 
-    def compile(self, node: Node) -> Condition:
+    def compile(self, node: Node) -> str:
         if isinstance(node, Period):
-            return and_(*_list_bounds(node))
+            return self.compile_period(node)
         if isinstance(node, Not):
-            return not_(self.compile(node.node))
+            return f"NOT {self.compile(node.node)}"
         if isinstance(node, And | Or) and not _is_plain(node):
-            join = and_ if isinstance(node, And) else or_
-            return join(*map(self.compile, node.nodes))
-        write = _write_fts if self.is_sqlite else _write_tsquery
-        matched = is_matched(write(node), is_sqlite=self.is_sqlite)
-        ids = (
-            select(FTS.c.rowid).select_from(FTS)
-            if self.is_sqlite
-            else select(VECTORS.c.id)
-        )
-        return col(SearchItem.id).in_(ids.where(matched))
+            sign = " AND " if isinstance(node, And) else " OR "
+            return f"({sign.join(map(self.compile, node.nodes))})"
+        name = self.add(_write(node, self.dialect))
+        return self.dialect.within.format(name)
 
+    def compile_period(self, period: Period) -> str:
+        bounds = ["true"]
+        if period.first is not None:
+            bounds.append(f"i.id >= :{self.add(_get_number(period.first))}")
+        if period.last is not None:
+            bounds.append(f"i.id < :{self.add(_get_number(period.last))}")
+        return f"({' AND '.join(bounds)})"
 
-def _list_bounds(period: Period) -> Iterable[Condition]:
-    if period.first is not None:
-        yield col(SearchItem.id) >= _get_number(period.first)
-    if period.last is not None:
-        yield col(SearchItem.id) < _get_number(period.last)
+    def add(self, value: object) -> str:
+        name = f"{self.name}_{len(self.values)}"
+        self.values[name] = value
+        return name
 
 
 def _get_number(at: datetime) -> int:
     return max(0, int((at - EPOCH).total_seconds()))
+
+
+def _write(node: Node, dialect: Dialect) -> str:
+    is_sqlite = dialect is SQLITE
+    return _write_fts(node) if is_sqlite else _write_tsquery(node)
 
 
 def _write_fts(node: Node) -> str:

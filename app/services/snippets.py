@@ -3,12 +3,13 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from app.services.search_query import Words
 
 LONGEST_READ = 100_000
-MOST_FOUND = 200
+MOST_FOUND = 50
 BEFORE = 60
 LENGTH = 220
 MARKED = 20
@@ -21,14 +22,20 @@ _BETWEEN = rf"[^0-9A-Za-z\x80-\U0010ffff]{{1,{MARKED}}}"
 # what a line of a mail begins with, where lines are run together
 _SPACE = re.compile(r"\s*\n[>\s]*|\s+")
 
-Pattern = re.Pattern[str]
-
 
 class Part(NamedTuple):
     """A piece of a snippet, and whether it was looked for."""
 
     text: str
     is_marked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """What finds words in a plain text: how each begins, and its whole."""
+
+    begins: Sequence[str]
+    wholes: Sequence[re.Pattern[str]]
 
 
 def make_pattern(words: Iterable[Words]) -> Pattern | None:
@@ -38,11 +45,16 @@ def make_pattern(words: Iterable[Words]) -> Pattern | None:
         return None
     # a phrase before a word that it begins with
     found = sorted(asked, reverse=True)
-    written = [
-        f"({_BETWEEN.join(map(re.escape, terms))}{_REST if is_open else ''})"
-        for terms, is_open in found
-    ]
-    return re.compile(f"{_EDGE_LEFT}(?:{'|'.join(written)}){_EDGE_RIGHT}")
+    return Pattern(
+        [terms[0] for terms, _ in found],
+        [
+            re.compile(
+                f"{_EDGE_LEFT}{_BETWEEN.join(map(re.escape, terms))}"
+                f"{_REST if is_open else ''}{_EDGE_RIGHT}"
+            )
+            for terms, is_open in found
+        ],
+    )
 
 
 def make_plain(text: str) -> str:
@@ -93,12 +105,19 @@ def _find(text: str, pattern: Pattern | None) -> list[Span]:
     """Return where the words are, and which of them it is."""
     if pattern is None:
         return []
+    plain = make_plain(text)
     spans: list[Span] = []
-    for found in pattern.finditer(make_plain(text)):
-        spans.append((found.start(), found.end(), found.lastindex or 0))
-        if len(spans) == MOST_FOUND:
-            break
-    return spans
+    parts = zip(pattern.begins, pattern.wholes, strict=True)
+    for which, (begin, whole) in enumerate(parts):
+        at = plain.find(begin)
+        most = len(spans) + MOST_FOUND
+        while at >= 0 and len(spans) < most:
+            found = whole.match(plain, at)
+            if found:
+                spans.append((at, found.end(), which))
+            at = plain.find(begin, found.end() if found else at + 1)
+    # of two that begin together the longer one
+    return sorted(spans, key=lambda span: (span[0], -span[1]))
 
 
 def _choose(spans: Sequence[Span]) -> int:
