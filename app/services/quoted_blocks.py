@@ -13,6 +13,7 @@ from typing import NamedTuple
 from app.services.quotation import read_line
 
 MOST_BLOCKS = 500
+MOST_STRETCHES = 3 * MOST_BLOCKS
 MOST_DEPTH = 32
 LONGEST_BODY = 1_000_000
 
@@ -90,7 +91,7 @@ def find_stretches(body: str) -> list[Stretch]:
     found: list[Stretch] = []
     lines = list(_read_lines(body[:LONGEST_BODY]))
     start = 0
-    while start < len(lines):
+    while start < len(lines) and len(found) < MOST_STRETCHES:
         end = start
         depth = lines[start].depth
         while end < len(lines) and lines[end].depth == depth:
