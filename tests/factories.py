@@ -1,16 +1,27 @@
 """Rows for tests, one function a noun; what is not said has a default."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from app.models import Answer, Evidence, EvidenceState, Role, Run, Thread
+from app.models import (
+    Answer,
+    Evidence,
+    EvidenceState,
+    Message,
+    Role,
+    Run,
+    Thread,
+)
 from app.services import reviewers
+from app.services.base_subject import compute_base_subject
 from app.services.reviewers import Visitor
 
 NOW = datetime(2026, 11, 22, 16, 20, tzinfo=UTC)
+ARRIVAL = datetime(2026, 12, 1, tzinfo=UTC)
 
 
 def make_visitor(
@@ -27,6 +38,35 @@ def make_token(session: Session, name: str = "ada") -> dict[str, str]:
     """Return the header that an API client of this account sends."""
     secret = reviewers.create_token(session, name)
     return {"Authorization": f"Bearer {secret}"}
+
+
+def make_message(
+    message_id: str,
+    references: Sequence[str] = (),
+    *,
+    subject: str = "",
+    sent_at: datetime | None = NOW,
+    in_reply_to: str | None = None,
+) -> Message:
+    """Return a mail as an import makes it, not stored and not linked yet."""
+    base = compute_base_subject(subject)
+    return Message(
+        message_id=message_id,
+        subject=subject,
+        base_subject=base.text,
+        is_reply=base.is_reply,
+        sender="Ada <ada@example.org>",
+        sent_at=sent_at,
+        in_reply_to=in_reply_to,
+        references=list(references),
+        headers=[],
+        trailers=[],
+        defects=[],
+        charset="utf-8",
+        body="",
+        html="",
+        imported_at=ARRIVAL,
+    )
 
 
 def make_run(session: Session, name: str = "r") -> Run:

@@ -27,8 +27,8 @@ CHARACTERS = 4096
 _SPACES = re.compile(r"[ \t\r\n]+")
 _BLOB = r"\[[^\[\]]*\] ?"
 _TRAILER = "(FWD)"
-_LEADER = re.compile(rf"(?:{_BLOB})*(?:RE|FWD?) ?(?:{_BLOB})?:")
-_PREFIX = re.compile(_BLOB)
+_BLOBS = re.compile(rf"(?:{_BLOB})*+")
+_LEADER = re.compile(rf"(?:RE|FWD?) ?(?:{_BLOB})?:")
 _FORWARD = "[FWD:"
 
 
@@ -96,12 +96,15 @@ def _strip_leaders(text: str) -> tuple[str, bool]:
         before = start
         if text.startswith(" ", start):
             start += 1
-        leader = _LEADER.match(text, start)
+        blobs = _BLOBS.match(text, start)
+        end = blobs.end() if blobs else start
+        leader = _LEADER.match(text, end)
         if leader:
             start = leader.end()
             found = True
-        blob = _PREFIX.match(text, start)
-        if blob and blob.end() < len(text):
-            start = blob.end()
+        elif end < len(text):
+            start = end
+        elif end > start:  # nothing follows the last of them
+            start = text.rindex("[", start)
         if start == before:
             return text[start:], found

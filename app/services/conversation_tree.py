@@ -91,7 +91,10 @@ class _Links:
         self.ids: list[str] = []
         self.mails: list[int] = []
         self.parents: list[int] = []
-        self._is_parent = bytearray()
+        # a node without parent that is of another's group is above it, as
+        # long as no link was cut
+        self._groups: list[int] = []
+        self._were_cut = False
         for index, mail in enumerate(mails):
             self._add(index, mail)
 
@@ -110,6 +113,7 @@ class _Links:
             parent = named
         if self.parents[node] not in {parent, NOBODY}:
             self.parents[node] = NOBODY
+            self._were_cut = True
         if parent != NOBODY and self.parents[node] == NOBODY:
             self._link(node, parent)
 
@@ -123,18 +127,30 @@ class _Links:
         self.ids.append(message_id)
         self.mails.append(NOBODY)
         self.parents.append(NOBODY)
-        self._is_parent.append(0)
-        return len(self.ids) - 1
+        self._groups.append(len(self._groups))
+        return len(self._groups) - 1
 
     def _link(self, child: int, parent: int) -> None:
         """Hang a node without parent under another, unless it is above."""
-        above = parent
-        # one that nothing hangs under is above nothing but itself
-        while above not in {child, NOBODY} and self._is_parent[child]:
-            above = self.parents[above]
-        if above != child:
+        group, other = self._find_group(child), self._find_group(parent)
+        if group != other or (
+            self._were_cut and not self._is_above(child, parent)
+        ):
             self.parents[child] = parent
-            self._is_parent[parent] = 1
+            self._groups[group] = other
+
+    def _find_group(self, node: int) -> int:
+        """Return what stands for all nodes that were ever linked to one."""
+        groups = self._groups
+        while groups[node] != node:
+            groups[node] = groups[groups[node]]
+            node = groups[node]
+        return node
+
+    def _is_above(self, node: int, other: int) -> bool:
+        while other not in {node, NOBODY}:
+            other = self.parents[other]
+        return other == node
 
 
 class _Top:
