@@ -50,6 +50,26 @@ class Format(StrEnum):
     csv = "csv"
 
 
+class KindName(StrEnum):
+    """What can be found, as the models name it."""
+
+    mail = "mail"
+    thread = "thread"
+    annotation = "annotation"
+    section = "section"
+    call = "call"
+    scenario = "scenario"
+    run = "run"
+    decision = "decision"
+
+
+class OrderName(StrEnum):
+    """In which order what is found is printed."""
+
+    newest = "newest"
+    best = "best"
+
+
 class RoleName(StrEnum):
     """What a reviewer may do, as the models name it."""
 
@@ -347,3 +367,45 @@ def import_mails(  # noqa: PLR0913 - an option each
             status=2,
         )
     load_command("mail").import_mails(read_settings(), paths, mboxo=mboxo)
+
+
+# what begins with a hyphen is left out of what is found
+@app.command(context_settings={"ignore_unknown_options": True})
+def search(
+    query: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="QUERY...",
+            help="Words, phrases and fields, as on the search page.",
+        ),
+    ],
+    kind: Annotated[
+        KindName | None, typer.Option(help="Only what is of this kind.")
+    ] = None,
+    order: Annotated[
+        OrderName | None,
+        typer.Option(help="The latest first, or what fits best."),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=1000, help="How many at most.")
+    ] = 10,
+    *,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print a line of JSON for each.")
+    ] = False,
+) -> None:
+    """Search everything: mails, threads, the document, calls, questions."""
+    load_command("search").find(
+        read_settings(),
+        query,
+        kind.value if kind else None,
+        order.value if order else None,
+        limit,
+        as_json=json,
+    )
+
+
+@app.command()
+def reindex() -> None:
+    """Make the search index anew."""
+    load_command("search").reindex(read_settings())

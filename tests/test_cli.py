@@ -21,9 +21,10 @@ from sqlalchemy import text
 from app import cli
 from app.config import ROOT, Settings
 from app.db import Database
-from app.models import Role
+from app.models import Role, SearchKind
 from app.routes.decisions import DecisionForm
-from app.services import decisions, exports, reviewers
+from app.services import decisions, exports, reviewers, search_store
+from app.services.search import Order
 from tests import factories
 from tests.conftest import SQLiteCopies
 
@@ -88,6 +89,8 @@ def test_every_setting_is_an_option_of_serve(run: Run) -> None:
 def test_roles_and_formats_are_those_there_are() -> None:
     assert [r.value for r in cli.RoleName] == [r.value for r in Role]
     assert [f.value for f in cli.Format] == list(exports.FORMATS)
+    assert [k.value for k in cli.KindName] == [k.value for k in SearchKind]
+    assert [o.value for o in cli.OrderName] == [o.value for o in Order]
 
 
 def test_every_command_has_its_module() -> None:
@@ -397,3 +400,44 @@ def test_an_address_of_elsewhere_is_a_line(run: Run, tmp_path: Path) -> None:
     )
     assert status == 1
     assert "cannot be listened on" in err
+
+
+def test_search_prints_what_it_finds(run: Run, url: str) -> None:  # noqa: ARG001 - the settings name it
+    status, out, _ = run("search", "VMI_SetCR3", "--kind", "call")
+    assert status == 0
+    assert out.startswith("call        VMI_SetCR3\n")
+    assert "call 2" in out.splitlines()[-1]
+
+
+def test_a_hyphen_of_a_query_is_no_option(run: Run, url: str) -> None:  # noqa: ARG001 - the settings name it
+    _, with_it, _ = run("search", "is:call", "cr3", "--json", "--limit", "50")
+    _, without, _ = run(
+        "search", "is:call", "-cr3", "--json", "--limit", "1000"
+    )
+    found, others = with_it.splitlines(), without.splitlines()
+    assert found
+    assert others
+    assert not set(found) & set(others)
+    assert json.loads(found[0])["kind"] == "call"
+
+
+def test_a_query_that_is_not_understood_is_pointed_at(
+    run: Run,
+    url: str,  # noqa: ARG001 - the settings name it
+) -> None:
+    status, out, err = run("search", "sti foo:bar")
+    assert status == 2
+    assert not out
+    assert err.splitlines()[1:] == ["  sti foo:bar", "      ^"]
+
+
+def test_reindex_makes_the_index_anew(run: Run, url: str) -> None:
+    database = Database(url)
+    with database.write() as session:
+        search_store.clear(session)
+    database.close()
+    assert "Nothing is like this." in run("search", "VMI_SetCR3")[1]
+    status, out, _ = run("reindex")
+    assert status == 0
+    assert out.endswith(" items can be found\n")
+    assert "call 2" in run("search", "VMI_SetCR3")[1]

@@ -44,7 +44,9 @@ POSTGRESQL = Dialect(
     within="i.id IN (SELECT id FROM search_text "
     "WHERE terms @@ CAST(:{} AS tsquery))",
     newest="i.id DESC",
-    best="ts_rank(t.terms, CAST(:expression AS tsquery)) DESC, i.id DESC",
+    # the length of a text tells against it, as with bm25
+    best="ts_rank(t.terms, CAST(:expression AS tsquery), 2) DESC, "
+    "i.id DESC",
 )
 ALL = "FROM search_item i WHERE true"
 

@@ -250,7 +250,7 @@ class _Parser:
         if self.text[self.at : self.at + 1] == '"':
             value = self.take_phrase()
         else:
-            value = self.take_word(at, field)
+            value = self.take_word(field)
         if field is None:
             return _read_words(value, at, ())
         return self.read_field(field, value, at)
@@ -283,10 +283,14 @@ class _Parser:
             value += "*"
         return value
 
-    def take_word(self, at: int, field: str | None) -> str:
+    def take_word(self, field: str | None) -> str:
         found = _WORD.match(self.text, self.at)
         if found is None:
-            raise refuse(f"nothing follows {field}:", at)
+            raise refuse(
+                f"nothing follows {field}:",
+                min(self.at, len(self.text)),
+                'a word or a "phrase"; it is said again for each',
+            )
         self.at = found.end()
         return found[0]
 
@@ -342,7 +346,7 @@ def _ends_open(value: str, at: int) -> bool:
         return False
     if len(split_terms(fold(value))[-1]) < SHORTEST_PREFIX:
         raise refuse(
-            f"the beginning of a word has {SHORTEST_PREFIX} letters or more",
+            "the beginning of a word has two letters or more",
             at,
         )
     return True
