@@ -105,8 +105,8 @@ class Preview:
 class DraftPage(Page):
     """A form with a text that may become a revision.
 
-    `outdated` is the revision that was made while the draft was written;
-    `found` is what was read from mails, `typed` what stands in the fields.
+    `outdated` is the revision that was made while the draft was written,
+    `typed` what stands in the fields.
     """
 
     template: ClassVar[str] = "revisions/edit.html"
@@ -115,8 +115,6 @@ class DraftPage(Page):
     newest: RevisionRow
     preview: Preview | None = None
     outdated: RevisionRow | None = None
-    found: RfcText | None = None
-    subjects: Sequence[str] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -135,10 +133,15 @@ class UploadPage(DraftPage):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailPage(DraftPage):
-    """The form that names mails, then corrects what was read from them."""
+    """The form that names mails, then corrects what was read from them.
+
+    `found` is what was read, `subjects` are those of the mails.
+    """
 
     template: ClassVar[str] = "revisions/from_mail.html"
     title: str = "A document from mail"
+    found: RfcText | None = None
+    subjects: Sequence[str] = ()
 
 
 async def read_file_form(

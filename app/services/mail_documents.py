@@ -12,6 +12,7 @@ from app.services.message_bytes import read_sent
 from app.services.rfc_text import RfcText, Source, get_title, make_document
 
 MOST_MESSAGES = 50
+MOST_CHARACTERS = 1_000_000
 
 
 class MailDocument(NamedTuple):
@@ -48,6 +49,8 @@ def read_mail_document(
         sources.append(Source(mail.subject or message_id, mail.body))
         if mail.sent_at is not None:
             dates.append(mail.sent_at)
+    if sum(len(source.body) for source in sources) > MOST_CHARACTERS:
+        raise _refuse(f"at most {MOST_CHARACTERS:,} characters are read")
     chosen = title or get_title(sources[0].name)
     return MailDocument(
         found=make_document(chosen, sources, list_call_names(session)),

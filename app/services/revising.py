@@ -40,9 +40,15 @@ from app.services.revisions import (
 )
 from app.services.sections import ParsedSection, parse_sections
 
-LONGEST_DOCUMENT = 500_000
+LONGEST_DOCUMENT = 300_000
 LONGEST_LINE = 20_000
+MOST_LINES = 20_000
+MOST_MARKS = 40_000
+"""Characters that Markdown may read as marks; each takes its time."""
+
 logger = structlog.get_logger()
+
+_MARK = re.compile(r"[*_\[\]!|`~<&\\]")
 
 
 class NewRevision(NamedTuple):
@@ -76,7 +82,11 @@ def check_text(text: str) -> list[ParsedSection]:
     """Return the sections of a text, or say what is wrong with it where."""
     if len(text) > LONGEST_DOCUMENT:
         raise _refuse(f"at most {LONGEST_DOCUMENT:,} characters are taken")
+    if len(_MARK.findall(text)) > MOST_MARKS:
+        raise _refuse(f"at most {MOST_MARKS:,} marks of Markdown are taken")
     for number, line in enumerate(text.split("\n"), start=1):
+        if number > MOST_LINES:
+            raise _refuse(f"at most {MOST_LINES:,} lines are taken")
         if len(line) > LONGEST_LINE:
             raise _refuse(
                 f"line {number} has more than {LONGEST_LINE:,} characters",

@@ -76,10 +76,9 @@ def test_a_line_of_the_log_tells_of_it(
 ) -> None:
     make(session, editor, "# New\n\nAnother text.\n")
     entry = session.scalars(
-        select(Entry).order_by(col(Entry.seq).desc())
-    ).first()
-    assert entry is not None
-    assert (entry.type, entry.subject) == ("revision.created", "revision:2")
+        select(Entry).where(col(Entry.type) == "revision.created")
+    ).one()
+    assert entry.subject == "revision:2"
     assert entry.data["previous"] == 1
     assert entry.actor == editor.actor
 
@@ -127,7 +126,9 @@ def test_who_wrote_on_an_older_revision_is_told(
         ("No heading.\n", "without a heading"),
         ("Words first.\n\n# Then a heading\n", "starts with its heading"),
         ("# Long\n\n" + "a" * 20_001, "line 3 has more than 20,000"),
-        ("# Long\n" + "words and words\n" * 32_000, "at most 500,000"),
+        ("# Long\n" + "words and words\n" * 19_999, "at most 300,000"),
+        ("# Long\n" + "words\n" * 20_000, "at most 20,000 lines"),
+        ("# Long\n\n" + "![\n" * 20_001, "at most 40,000 marks"),
     ],
 )
 def test_what_is_no_document_is_refused(
