@@ -18,7 +18,7 @@ from app.routes.messages import (
     Branch,
     MailPage,
     cut_branch,
-    get_address,
+    make_linker,
     show_message,
     show_subject,
     show_texts,
@@ -74,6 +74,11 @@ class TreePage(MailPage):
     earlier: int | None
     later: int | None
 
+    @property
+    def shown(self) -> frozenset[int]:
+        """Return the mails that this page shows."""
+        return frozenset(mail.row.id for mail in self.mails)
+
 
 Start = Annotated[int, Query(ge=0, le=1_000_000, alias="from")]
 
@@ -116,7 +121,7 @@ def _show(
             return show_message(request, shell, session, longer)
         return show_unknown(request, shell, session, message_id)
     if number is None:
-        return RedirectResponse(get_address(request, message_id))
+        return RedirectResponse(make_linker(request)(message_id))
     tree = conversation_rows.read_tree(session, number)
     page = _make_page(request, shell, session, asked, tree)
     return render(request, shell, page)
@@ -132,13 +137,15 @@ def _make_page(
     part = conversation_rows.take_part(rows, start)
     mails = conversation_rows.read_texts(session, tree, part)
     is_masked = shell.reviewer is None
+    link = make_linker(request)
     texts = show_texts(
-        request, session, [mail.html for mail in mails], is_masked=is_masked
+        session, [mail.html for mail in mails], link, is_masked=is_masked
     )
     end = start + len(part)
     return TreePage(
         title=show_subject(tree.subject, is_masked=is_masked),
         is_masked=is_masked,
+        link=link,
         order=asked.order,
         message_id=asked.message_id,
         tree=tree,
@@ -218,12 +225,13 @@ def show_feed(
     newest = sorted(tree.rows, key=_get_time, reverse=True)[:STORIES]
     mails = conversation_rows.read_texts(session, tree, newest)
     is_masked = visitor is None
+    link = make_linker(request)
     texts = show_texts(
-        request, session, [mail.html for mail in mails], is_masked=is_masked
+        session, [mail.html for mail in mails], link, is_masked=is_masked
     )
     base = request.app.state.settings.base_url or str(request.base_url)
     base = base.rstrip("/")
-    page = f"{base}{get_address(request, message_id)}"
+    page = f"{base}{link(message_id)}"
     feed = Feed(
         title=show_subject(tree.subject, is_masked=is_masked),
         url=f"{page}t.atom",
@@ -232,7 +240,7 @@ def show_feed(
     stories = [
         Story(
             id=f"mid:{format_path(mail.row.message_id)}",
-            url=f"{base}{get_address(request, mail.row.message_id)}",
+            url=f"{base}{link(mail.row.message_id)}",
             title=show_subject(mail.row.subject, is_masked=is_masked),
             author=mail.row.name,
             updated=mail.row.sent_at,

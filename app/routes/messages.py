@@ -1,6 +1,6 @@
 """Mails: one as sent, and its bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, ClassVar
@@ -44,9 +44,14 @@ class Branch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailPage(Page):
-    """Base of the pages that show mails to this reader."""
+    """Base of the pages that show mails to this reader.
+
+    `link` returns the path of a mail's page; finding the route anew for each
+    mail would take longer than all else of a long conversation.
+    """
 
     is_masked: bool
+    link: Callable[[str], str]
 
     def show(self, text: str) -> str:
         """Return a text as this reader may see it."""
@@ -152,13 +157,14 @@ def show_message(
     around = [] if place is None else [place - 1, place + 1]
     near = [rows[n] if 0 <= n < len(rows) else None for n in around]
     is_masked = shell.reviewer is None
+    link = make_linker(request)
+    (html,) = show_texts(session, [message.html], link, is_masked=is_masked)
     page = MessagePage(
         title=show_subject(message.subject, is_masked=is_masked),
         is_masked=is_masked,
         message=message,
-        html=show_texts(request, session, [message.html], is_masked=is_masked)[
-            0
-        ],
+        link=link,
+        html=html,
         branch=None if place is None else cut_branch(rows, place),
         parent=next(
             (r for r in rows if here is not None and r.id == here.parent_id),
@@ -181,29 +187,26 @@ def cut_branch(rows: Sequence[TreeRow], place: int) -> Branch:
 
 
 def show_texts(
-    request: Request,
     session: Session,
     texts: Sequence[str],
+    link: Callable[[str], str],
     *,
     is_masked: bool,
 ) -> list[str]:
     """Return mails' HTML as a reader may see it, stored ids linked."""
     ids = {name for text in texts for name in find_ids(text)}
     addresses = {
-        name: get_address(request, name)
-        for name in message_rows.list_stored_ids(session, ids)
+        name: link(name) for name in message_rows.list_stored_ids(session, ids)
     }
     linked = [link_ids(text, addresses) for text in texts]
     return [mask_addresses(text) for text in linked] if is_masked else linked
 
 
-def get_address(request: Request, message_id: str) -> str:
-    """Return the path of a mail's page."""
-    return str(
-        request.app.url_path_for(
-            "show_message", message_id=format_path(message_id)
-        )
-    )
+def make_linker(request: Request) -> Callable[[str], str]:
+    """Return what gives the path of a mail's page."""
+    path = str(request.app.url_path_for("show_message", message_id="*"))
+    start, _, end = path.partition("*")
+    return lambda message_id: f"{start}{format_path(message_id)}{end}"
 
 
 def show_subject(subject: str, *, is_masked: bool) -> str:
@@ -221,6 +224,7 @@ def show_unknown(
     page = UnknownMessagePage(
         title="Unknown mail",
         is_masked=shell.reviewer is None,
+        link=make_linker(request),
         name=name,
         nearest=message_rows.find_near(session, name),
         answers=message_rows.list_answers(session, name),

@@ -17,6 +17,7 @@ from app.models import Conversation, Message
 from app.services.trailers import Said, Stance, compute_stances, get_name
 
 MOST_ROWS = 5000
+DEEPEST = 9
 PART = 250
 PART_BYTES = 1024 * 1024
 """How much of a conversation one page shows: mails, bytes of packed HTML."""
@@ -41,6 +42,11 @@ class TreeRow:
     position: int
     trailers: Sequence[Sequence[str]]
     size: int
+
+    @property
+    def level(self) -> int:
+        """Return the depth as it is shown: none is deeper than that."""
+        return min(self.depth, DEEPEST)
 
     @property
     def name(self) -> str:
