@@ -42,6 +42,7 @@ MOST_EQUAL = 1000  # equal passages of one clause that are told apart
 TELLING = 48
 """Characters that, found once in both texts, are the same words moved."""
 
+LONGEST_WORD = 40
 BESIDE = 200  # characters on each side that may have moved with them
 
 MOST_WORK = 100_000_000_000  # characters of quotes times those of texts
@@ -291,6 +292,9 @@ class Crossing:
                     + (PLACE if place in same else 0)
                 )
                 start, end = squeezed.get_span(hit.start, hit.end)
+                if hit.likeness < 1:
+                    text = self.new.sections[place].text
+                    start, end = _complete_words(text, start, end)
                 yield _Found(
                     Candidate(
                         round(CERTAIN * points / whole),
@@ -356,6 +360,17 @@ def _find_most(most: int, holds: Callable[[int], bool]) -> int:
 
 def _squeeze(text: str) -> str:
     return "".join(text.split())
+
+
+def _complete_words(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return a span without half a word, unless that is a long one."""
+    first, last = start, end
+    while first and text[first - 1 : first + 1].isalnum():
+        first -= 1
+    while last < len(text) and text[last - 1 : last + 1].isalnum():
+        last += 1
+    is_near = start - first <= LONGEST_WORD and last - end <= LONGEST_WORD
+    return (first, last) if is_near else (start, end)
 
 
 def _weigh(quote: Quote, text: str, hit: Hit) -> float:

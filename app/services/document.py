@@ -37,6 +37,7 @@ class Remark(NamedTuple):
     start: int | None = None
     end: int | None = None
     anchor: int | None = None
+    quoted: str | None = None
 
     @property
     def is_sure(self) -> bool:
@@ -164,6 +165,7 @@ def _list_remarks(
             col(Anchor.start),
             col(Anchor.end),
             col(Anchor.id),
+            col(Thread.quote),
         )
         .join(ThreadSection, col(ThreadSection.thread_id) == col(Thread.id))
         .join(Section, col(Section.id) == col(ThreadSection.section_id))

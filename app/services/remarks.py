@@ -95,9 +95,61 @@ def add_remark(  # noqa: PLR0913 - each is a part of what was said
     if not text.strip():
         raise InvalidError("a remark without words")
     person = find_person(session, sender)
+    remark = _make_remark(
+        person,
+        text,
+        created_at,
+        message_id,
+        target=build_target(
+            [call] if call else [],
+            clause.anchor if clause else None,
+            passage if clause else None,
+            f"/document/revisions/{clause.revision}/" if clause else "",
+        ),
+    )
+    id_ = remark.id
+    session.add(remark)
+    session.flush()
+    append_entry(
+        session,
+        actor,
+        "annotation.created",
+        f"annotation:{id_}",
+        {
+            "message": message_id,
+            "call": call,
+            "text": text,
+            "anchor": anchors.describe_anchor(clause, passage),
+        },
+    )
+    newest = get_newest(session).id
+    original = anchors.add_anchor(
+        session,
+        clause=clause,
+        passage=passage if clause else None,
+        revision_id=clause.revision_id if clause else newest,
+        annotation_id=id_,
+        call_id=call_id,
+    )
+    if original.revision_id != newest:
+        # it was found in an older text, or in one that is only quoted
+        anchors.carry_anchors(
+            session, [original], original.revision_id, newest, actor
+        )
+    logger.info("remark_added", annotation=id_, message_id=message_id)
+    return id_
+
+
+def _make_remark(
+    person: Person,
+    text: str,
+    created_at: datetime,
+    message_id: str,
+    *,
+    target: object,
+) -> Annotation:
     id_ = str(uuid_utils.uuid7())
-    source = f"/document/revisions/{clause.revision}/" if clause else ""
-    remark = Annotation(
+    return Annotation(
         id=id_,
         motivation=Motivation.commenting,
         person_id=person.id,
@@ -112,38 +164,9 @@ def add_remark(  # noqa: PLR0913 - each is a part of what was said
             person.name,
             created_at,
             body={"value": text, "format": "text/plain"},
-            target=build_target(
-                [call] if call else [],
-                clause.anchor if clause else None,
-                passage if clause else None,
-                source,
-            ),
+            target=target,
         ),
     )
-    session.add(remark)
-    session.flush()
-    anchors.add_anchor(
-        session,
-        clause=clause,
-        passage=passage if clause else None,
-        revision_id=clause.revision_id if clause else get_newest(session).id,
-        annotation_id=id_,
-        call_id=call_id,
-    )
-    append_entry(
-        session,
-        actor,
-        "annotation.created",
-        f"annotation:{id_}",
-        {
-            "message": message_id,
-            "call": call,
-            "text": text,
-            "anchor": anchors.describe_anchor(clause, passage),
-        },
-    )
-    logger.info("remark_added", annotation=id_, message_id=message_id)
-    return id_
 
 
 class RemarkRow(NamedTuple):

@@ -20,6 +20,7 @@ from app.models import (
     AnchorState,
     Annotation,
     Call,
+    Message,
     Person,
     Reviewer,
     Revision,
@@ -77,6 +78,7 @@ class Waiting:
     title: str
     author: str
     message_id: str | None
+    is_imported: bool
     quoted: str
     revision: int
     was: SectionName
@@ -90,6 +92,9 @@ def list_waiting(
 ) -> list[Waiting]:
     """Return the anchors of the newest revision in a state, `MOST` at most."""
     original, old = aliased(Anchor), aliased(Section)
+    message_id = func.coalesce(
+        col(Annotation.message_id), col(Thread.message_id)
+    )
     rows = session.execute(
         select(
             col(Anchor.id),
@@ -98,7 +103,8 @@ def list_waiting(
             col(Thread.slug),
             func.coalesce(col(Thread.title), col(Annotation.text)),
             func.coalesce(col(Person.name), col(Reviewer.display_name), ""),
-            func.coalesce(col(Annotation.message_id), col(Thread.message_id)),
+            message_id,
+            col(Message.id),
             col(original.exact),
             col(Revision.number),
             col(old.anchor),
@@ -134,6 +140,7 @@ def list_waiting(
             ),
         )
         .outerjoin(Call, col(Call.id) == col(Anchor.call_id))
+        .outerjoin(Message, col(Message.message_id) == message_id)
         .where(
             col(Anchor.revision_id) == select_newest_id(),
             col(Anchor.state) == state,
@@ -172,14 +179,15 @@ def _make_waiting(
         title=title,
         author=row[5],
         message_id=row[6],
-        quoted=row[7],
-        revision=row[8],
-        was=SectionName(*row[9:12]),
-        call=row[12],
-        section=names.get(row[13]),
+        is_imported=row[7] is not None,
+        quoted=row[8],
+        revision=row[9],
+        was=SectionName(*row[10:13]),
+        call=row[13],
+        section=names.get(row[14]),
         rivals=[
             Rival(names[one["section"]], one["score"], one["exact"])
-            for one in row[14]
+            for one in row[15]
             if one["section"] in names
         ],
     )

@@ -10,6 +10,7 @@ from sqlmodel import col
 from app.models import (
     Anchor,
     AnchorState,
+    Call,
     Entry,
     Revision,
     RevisionSource,
@@ -186,9 +187,30 @@ def test_carrying_goes_back_to_the_original(session: Session) -> None:
     assert (anchor.state, anchor.exact) == (AnchorState.exact, MISSED)
 
 
-def test_a_remark_on_a_call_alone_stays_with_it(session: Session) -> None:
-    from app.models import Call
+def test_the_way_makes_no_difference(session: Session) -> None:
+    """Carried straight or over another text, each anchor ends the same."""
+    add_remark(session, "alarms", MISSED)
+    add_remark(session, "time-domains", REAL)
+    text = get_text(session)
+    last = text.replace("made up", "ever made up").replace("*cycle*", "tick")
+    other = text.replace(MISSED, "").replace("*cycle*", "lap of the clock")
 
+    def read(number: int) -> list[tuple[object, ...]]:
+        sections = dict(
+            session.execute(select(col(Section.id), col(Section.anchor))).all()
+        )
+        return [
+            (a.thread_id, a.annotation_id, a.position, a.state, a.method)
+            + (a.score, a.start, a.end, a.exact, sections.get(a.section_id))
+            for a in list_anchors(session, number)
+        ]
+
+    straight = read(revise(session, last))
+    revise(session, other, "emil")
+    assert read(revise(session, last, "emma")) == straight
+
+
+def test_a_remark_on_a_call_alone_stays_with_it(session: Session) -> None:
     call_id = session.scalar(
         select(col(Call.id)).where(col(Call.name) == "VMI_Halt")
     )

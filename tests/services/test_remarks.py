@@ -14,16 +14,23 @@ from app.models import (
     Entry,
     Motivation,
     Person,
+    Revision,
+    RevisionSource,
+    Role,
     Section,
 )
-from app.services import remarks
-from app.services.annotations import find_passage, read_text
-from tests.factories import NOW
+from app.services import remarks, revising, revisions
+from app.services.annotations import find_passage, make_passage, read_text
+from app.services.revising import NewRevision
+from tests.factories import NOW, make_visitor
 
 
 def _get_section(session: Session, number: str = "2.11") -> Section:
     return session.execute(
-        select(Section).where(col(Section.number) == number)
+        select(Section)
+        .where(col(Section.number) == number)
+        .order_by(col(Section.id))
+        .limit(1)
     ).scalar_one()
 
 
@@ -126,3 +133,55 @@ def test_names_without_a_slug_stay_apart(session: Session) -> None:
 )
 def test_the_name_of_a_sender(sender: str, name: str) -> None:
     assert remarks.read_name(sender) == name
+
+
+def test_a_remark_on_another_text_is_carried_to_the_newest(
+    session: Session,
+) -> None:
+    """What mails quote may be no revision under review."""
+    editor = make_visitor(session, "edna", Role.editor)
+    text = session.execute(select(col(Revision.text))).scalar_one()
+    new = NewRevision(
+        text + "\nMore.\n",
+        "Posted",
+        "2006-03-13",
+        RevisionSource.mail,
+        is_reference=True,
+    )
+    reference = revising.create_revision(session, editor, new)
+    section = session.execute(
+        select(Section).where(
+            col(Section.revision_id) == reference.id,
+            col(Section.anchor) == "alarms",
+        )
+    ).scalar_one()
+    passage = find_passage(read_text(section.html), "a way to cancel")
+    id_ = _add(session, section_id=section.id, passage=passage)
+    newest = revisions.get_newest(session)
+    assert newest.number == 1
+    [row] = remarks.list_remarks(session, newest.id)
+    assert (row.id, row.state) == (id_, AnchorState.exact)
+    assert row.quoted == "a way to cancel"
+
+
+def test_remarks_come_in_the_order_of_the_text(session: Session) -> None:
+    section = _get_section(session)
+    words = read_text(section.html)
+    ids = [
+        _add(session, passage=make_passage(words, start, start + 5))
+        for start in (60, 0, 30)
+    ]
+    rows = remarks.list_remarks(session, section.revision_id)
+    assert [row.id for row in rows] == [ids[1], ids[2], ids[0]]
+    assert all(row.is_sure and not row.is_imported for row in rows)
+
+
+def test_an_excerpt_is_short_and_shows_no_address(session: Session) -> None:
+    text = "Ask ak@example.org - or me-too.\n" + "word " * 100
+    section = _get_section(session)
+    _add(session, text=text)
+    [row] = remarks.list_remarks(session, section.revision_id)
+    assert row.excerpt.startswith("Ask ak@xxxxxxxxxxx - or me-too. word")
+    assert row.excerpt.endswith(" …")
+    assert len(row.excerpt) <= remarks.EXCERPT + 2
+    assert row.fragment == ":~:text=Ask%20ak"
