@@ -108,9 +108,10 @@ def append_entries(
         )
         previous = compute_hash(line)
         lines.append(line._replace(hash=previous))
-    session.execute(
-        _ADD_ENTRY, [{**line._asdict(), "at": at} for line in lines]
-    )
+    if lines:
+        session.execute(
+            _ADD_ENTRY, [{**line._asdict(), "at": at} for line in lines]
+        )
 
 
 def take_turn(session: Session) -> None:

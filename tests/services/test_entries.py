@@ -61,6 +61,21 @@ def test_the_head_is_the_last_line(log: Session) -> None:
     assert entries.get_head(log) == (last.seq, last.hash)
 
 
+def test_many_lines_at_once_are_as_good_as_one_by_one(log: Session) -> None:
+    new = [
+        entries.NewEntry("message.imported", f"message:{n}@x", {"é": n})
+        for n in range(3)
+    ]
+    entries.append_entries(log, "program", new)
+    entries.append_entries(log, "program", [])
+    lines = entries.list_entries(log, after=5)
+    assert [(line.seq, line.type, line.subject) for line in lines] == [
+        (6 + n, "message.imported", f"message:{n}@x") for n in range(3)
+    ]
+    assert [line.data for line in lines] == [{"é": n} for n in range(3)]
+    assert entries.verify(log) is None
+
+
 def test_lines_are_read_in_batches_after_a_number(log: Session) -> None:
     page = entries.list_entries(log, after=2, limit=2)
     assert [line.seq for line in page] == [3, 4]
