@@ -19,7 +19,9 @@ def align(settings: Settings) -> None:
             lambda done, total: line.write(f"{done} of {total} mails aligned"),
         )
     seconds = time.monotonic() - begun
+    mails = "mail" if report.messages == 1 else "mails"
+    found = "quote" if report.decided == 1 else "quotes"
     typer.echo(
-        f"{report.messages} mails aligned in {seconds:.1f} s: "
-        f"{report.decided} quotes decided, {report.waiting} wait"
+        f"{report.messages} {mails} aligned in {seconds:.1f} s: "
+        f"{report.decided} {found} decided, {report.waiting} wait"
     )

@@ -19,9 +19,6 @@ from app.services import quotes
 
 router = APIRouter(include_in_schema=False)
 
-WAITING = "../../anchors/#quotes"
-"""Where the quotes are listed that wait, as seen from their forms."""
-
 QuoteId = Annotated[int, Path(ge=1, le=LARGEST)]
 
 
@@ -73,7 +70,7 @@ def dismiss_quote(
 
 def _go_back(request: Request) -> Response:
     return RedirectResponse(
-        WAITING,
+        f"{request.url_for('list_anchors').path}#quotes",
         status_code=HTTPStatus.SEE_OTHER,
         # what answers this mail may be sure now
         background=BackgroundTask(request.app.state.quote_worker.begin),

@@ -18,6 +18,9 @@ LONGEST = 3600.0
 
 MEGABYTES = 2048
 
+DELAY = 1.0
+"""Seconds: who sends many mails one by one has them aligned together."""
+
 logger = structlog.get_logger()
 
 
@@ -31,14 +34,22 @@ class QuoteWorker:
     start
         Makes the executor when there is work first; a process of our own,
         if it is None.
+    delay
+        Seconds to wait for more before it begins.
     """
 
     def __init__(
-        self, url: str, *, start: Callable[[], Executor] | None = None
+        self,
+        url: str,
+        *,
+        start: Callable[[], Executor] | None = None,
+        delay: float = DELAY,
     ) -> None:
         self._url = url
         self._start = start or _start_pool
+        self._delay = delay
         self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
         self._executor: Executor | None = None
         self._future: Future[AlignReport] | None = None
         self._is_asked_again = False
@@ -56,10 +67,33 @@ class QuoteWorker:
     def begin(self) -> None:
         """Let all be aligned that is not; once more, if it is under way."""
         with self._lock:
-            if self._is_closed:
+            if self._is_closed or self._timer is not None:
                 return
             if self._future is not None:
                 self._is_asked_again = True
+                return
+            if self._delay:
+                self._timer = threading.Timer(self._delay, self._work)
+                self._timer.daemon = True
+                self._timer.start()
+                return
+        self._work()
+
+    def close(self) -> None:
+        """Let the process go; the next start goes on where it was."""
+        with self._lock:
+            self._is_closed = True
+            timer, self._timer = self._timer, None
+            executor, self._executor = self._executor, None
+        if timer is not None:
+            timer.cancel()
+        if executor is not None:
+            executor.shutdown(wait=True, cancel_futures=True)
+
+    def _work(self) -> None:
+        with self._lock:
+            self._timer = None
+            if self._is_closed:
                 return
             self._is_asked_again = False
             if self._executor is None:
@@ -67,14 +101,6 @@ class QuoteWorker:
             future = self._executor.submit(align_in_worker, self._url)
             self._future = future
         future.add_done_callback(self._finish)
-
-    def close(self) -> None:
-        """Let the process go; the next start goes on where it was."""
-        with self._lock:
-            self._is_closed = True
-            executor, self._executor = self._executor, None
-        if executor is not None:
-            executor.shutdown(wait=True, cancel_futures=True)
 
     def _finish(self, future: Future[AlignReport]) -> None:
         try:
