@@ -103,6 +103,8 @@ PAGES = (
     "/whatif/kleen-msr-passwords",
     "{run}",
     "/whatif/new",
+    "/review/anchors/",
+    "/document/suggestions/new?section=alarms&quote=fires",
     "/decisions/",
     "/decisions/{decision}",
     "/threads/kleen-watchdog-nmi/decisions",
