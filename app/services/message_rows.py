@@ -22,7 +22,6 @@ from app.models import (
     Thread,
 )
 from app.services.conversation_rows import Tree, read_tree
-from app.services.masked_mail import ID_HEADERS
 
 SHOWN_HEADERS = (
     *("from", "to", "cc", "date", "subject", "message-id"),
@@ -130,11 +129,6 @@ def _choose_headers(
 ) -> list[tuple[str, str]]:
     shown = [(h[0], h[1]) for h in headers if h[0].lower() in SHOWN_HEADERS]
     return sorted(shown, key=lambda h: SHOWN_HEADERS.index(h[0].lower()))
-
-
-def is_id_header(name: str) -> bool:
-    """Tell whether a header names mails and no people."""
-    return name.lower() in ID_HEADERS
 
 
 def _list_threads(session: Session, message_id: str) -> list[ThreadLink]:
