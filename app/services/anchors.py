@@ -118,6 +118,8 @@ def describe_anchor(
 def carry(session: Session, old_id: int, new_id: int, actor: str) -> None:
     """Write every anchor anew for a revision that follows another.
 
+    What the new one has already stays as it is.
+
     Parameters
     ----------
     old_id, new_id
@@ -136,7 +138,14 @@ def carry(session: Session, old_id: int, new_id: int, actor: str) -> None:
         )
         .order_by(col(Anchor.id))
     ).all()
-    carry_anchors(session, originals, old_id, new_id, actor)
+    there = {
+        _get_key(anchor)
+        for anchor in session.scalars(
+            select(Anchor).where(col(Anchor.revision_id) == new_id)
+        )
+    }
+    missing = [one for one in originals if _get_key(one) not in there]
+    carry_anchors(session, missing, old_id, new_id, actor)
 
 
 def carry_anchors(

@@ -27,7 +27,7 @@ from app.models import (
     ThreadSection,
     get_id,
 )
-from app.services import entries
+from app.services import anchors, entries
 from app.services.corpus_facts import (
     CALLS,
     OBJECTIONS,
@@ -43,7 +43,9 @@ from app.services.corpus_rows import (
 )
 from app.services.corpus_scenarios import store_scenarios
 from app.services.corpus_threads import store_threads
+from app.services.reviewers import PROGRAM
 from app.services.revising import link_calls, store_sections
+from app.services.revisions import select_newest_id
 from app.services.sections import Pointer, make_slug
 
 BUNDLED = ROOT / "app" / "corpus" / "vmi"
@@ -128,18 +130,28 @@ def _make_report(facts: CorpusFacts, *, changed: bool) -> LoadReport:
 
 def _store(session: Session, facts: CorpusFacts) -> None:
     proposal_id = _store_proposal(session, facts)
+    before = _find_newest(session)
     section_ids: Sequence[int] = ()
     for revision in facts.revisions:
         section_ids = _store_revision(session, proposal_id, revision)
     people = _store_people(session, _get_names(facts))
     calls = _store_calls(session, proposal_id, facts)
     _link_calls(session, facts, calls, section_ids)
+    session.flush()
+    newest = _find_newest(session)
+    if before is not None and newest is not None and newest != before:
+        anchors.carry(session, before, newest, PROGRAM)
     threads = store_threads(session, proposal_id, facts, people)
     _link_threads(session, facts, threads, calls, section_ids)
     session.flush()
     _link_later(session, proposal_id, facts)
     store_scenarios(session, proposal_id, facts.scenarios, threads, calls)
     session.flush()
+
+
+def _find_newest(session: Session) -> int | None:
+    newest: int | None = session.scalar(select(select_newest_id()))
+    return newest
 
 
 def _store_proposal(session: Session, facts: CorpusFacts) -> int:
@@ -175,8 +187,8 @@ def _store_revision(
         if stored.source is not RevisionSource.corpus:
             raise CorpusError(
                 record.file,
-                f"revision {record.number} was made here; one of a corpus "
-                "takes a number that is free",
+                f"revision {record.number} was made here; a corpus brings "
+                "no other of this number",
             )
         if stored.text != facts.text:
             raise CorpusError(
@@ -320,7 +332,7 @@ def _link_threads(
 def _link_later(
     session: Session, proposal_id: int, facts: CorpusFacts
 ) -> None:
-    """Tie the calls again to the revisions that were made here."""
+    """Tie calls and new threads to the revisions that were made here."""
     last = facts.revisions[-1].record.number
     rows = session.execute(
         select(col(Revision.id), col(Revision.is_reference))
@@ -334,6 +346,8 @@ def _link_later(
     for id_, is_reference in rows:
         if before is not None and id_ is not None:
             link_calls(session, before, id_)
+            if not is_reference:
+                anchors.carry(session, before, id_, PROGRAM)
         if not is_reference:
             before = id_
 

@@ -1,5 +1,6 @@
 """The corpus: loaded whole, loaded once, refused with the place."""
 
+import copy
 import re
 import shutil
 from collections import Counter
@@ -599,6 +600,30 @@ def test_loading_again_keeps_the_revisions_made_here(
     assert report.changed
     assert dump(session) == before
     assert count_links(session) == {1: 92, 2: 92}
+
+
+def test_a_thread_that_comes_later_stands_beside_the_newest_text(
+    session: Session, folder: Path
+) -> None:
+    text = (folder / "document.md").read_text()
+    make_revision(session, text + "\n## Later\n\nMore.\n")
+    path = folder / "objections.yaml"
+    whole = yaml.safe_load(path.read_text())
+    known = next(o for o in whole["objections"] if o["id"] == ANSWERED)
+    later = copy.deepcopy(known) | {"id": "kleen-once-more"}
+    whole["objections"].append(later)
+    path.write_text(yaml.safe_dump(whole, sort_keys=False))
+    corpus.load_corpus(session, folder)
+    rows = session.execute(
+        select(col(Revision.number), col(Section.anchor))
+        .join(Section, col(Section.revision_id) == col(Revision.id))
+        .join(ThreadSection, col(ThreadSection.section_id) == col(Section.id))
+        .join(Thread, col(Thread.id) == col(ThreadSection.thread_id))
+        .where(col(Thread.slug) == "kleen-once-more")
+        .order_by(col(Revision.number))
+    ).all()
+    assert [row[0] for row in rows] == [1, 2]
+    assert rows[0][1] == rows[1][1]
 
 
 def test_a_corpus_takes_no_number_of_a_revision_made_here(
