@@ -23,6 +23,8 @@ _ENCODED = re.compile(
     rb"charset\*?\s*=\s*[\"']?(?:utf-?(?:7|16|32)|ucs|hz)",
     re.IGNORECASE | re.MULTILINE,
 )
+# a bounce address holds the one that it was sent to: `list+ak=40suse.de@…`
+_BOUNCED = re.compile(r"([=%]40)((?:[\w-]+\.)+[\w-]+)")
 _FIELDS = re.compile(r"(?m)^(?=[!-9;-~]+:)")
 _GAP = re.compile(r"(\r?\n\r?\n|\Z)")
 
@@ -44,11 +46,16 @@ def mask_plain(raw: bytes) -> bytes:
     shown = "".join(
         field
         if field.partition(":")[0].lower() in ID_HEADERS
-        else mask_addresses(field)
+        else _mask_field(field)
         for field in _FIELDS.split(head)
     )
     masked = shown + gap + mask_addresses(body)
     return masked.encode("utf-8", "surrogateescape")
+
+
+def _mask_field(text: str) -> str:
+    masked = mask_addresses(text)
+    return _BOUNCED.sub(lambda one: one[1] + "x" * len(one[2]), masked)
 
 
 def _write_anew(raw: bytes, body: str) -> bytes:
@@ -58,7 +65,7 @@ def _write_anew(raw: bytes, body: str) -> bytes:
             continue
         text = read_header(value)
         if name.lower() not in ID_HEADERS:
-            text = mask_addresses(text)
+            text = _mask_field(text)
         lines.append(f"{name}: {text}")
     lines += [
         "MIME-Version: 1.0",

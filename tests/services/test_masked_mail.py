@@ -35,6 +35,7 @@ def test_only_ids_keep_their_hosts_in_the_bytes() -> None:
     "rest",
     [
         b"\n" + ADDRESS,
+        b"Return-Path: <list+ak=40mail.suse.de-S1@vger.example>\n\nhi\n",
         b"Content-Transfer-Encoding: base64\n\n" + base64.b64encode(ADDRESS),
         b"Content-Transfer-Encoding:\n quoted-printable\n\nak=40su=\nse.de\n",
         b"To: =?utf-8?q?ak=40suse=2Ede?=\n\nhi\n",
