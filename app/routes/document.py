@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse
 from app.db import SessionDep
 from app.errors import NotFoundError
 from app.pages import Page, ShellDep, render
-from app.services import document
+from app.services import changes, document
 from app.services.document import Document, Remark, SectionRow
 from app.services.marking import Mark, mark_passages
 from app.services.remarks import RemarkRow
@@ -105,13 +105,27 @@ def show_section(
     found = document.read_document(session)
     section = document.find_section(found.sections, anchor)
     if section is None:
-        raise NotFoundError("section", anchor)
+        return _go_on(request, session, anchor)
     if section.anchor != anchor:
         return RedirectResponse(
             request.url_for("show_section", anchor=section.anchor).path
         )
     page = _build_page(request, found, section)
     return render(request, shell, page)
+
+
+def _go_on(request: Request, session: SessionDep, anchor: str) -> Response:
+    """Lead to what became of a section of an earlier text."""
+    successor = changes.find_successor(session, anchor)
+    if successor is None:
+        raise NotFoundError("section", anchor)
+    last, name = successor
+    path = request.app.url_path_for
+    if name is not None:
+        return RedirectResponse(path("show_section", anchor=name))
+    return RedirectResponse(
+        f"{path('show_revision', number=last.number)}#{anchor}"
+    )
 
 
 def _build_page(

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from app.models import Section
+from app.models import Revision, Section
 from app.services.comparison import SectionChange, compare_revisions
 from app.services.differences import SectionText, map_sections
 from app.services.revising import check_text
 from app.services.revisions import (
     RevisionRow,
+    get_newest,
+    get_revision,
     list_bodies,
     load_sections,
     make_sections,
@@ -36,6 +38,35 @@ def compare_draft(
     return _compare(
         _read(session, old), (sections, list_bodies(text, sections, starts))
     )
+
+
+def find_successor(
+    session: Session, anchor: str
+) -> tuple[RevisionRow, str | None] | None:
+    """Return the last text that had a section, and what it is called now.
+
+    The name is None if the newest text has nothing of it.
+    """
+    number = session.scalar(
+        select(func.max(col(Revision.number)))
+        .join(Section, col(Section.revision_id) == col(Revision.id))
+        .where(
+            col(Section.anchor) == anchor,
+            col(Revision.is_reference).is_(False),
+        )
+    )
+    if number is None:
+        return None
+    last = get_revision(session, number)
+    old = load_sections(session, last.id)
+    new = load_sections(session, get_newest(session).id)
+    found = [
+        match
+        for match in map_sections(old, new)
+        if match.old is not None and old[match.old].anchor == anchor
+    ]
+    best = max(found, key=lambda match: match.score)
+    return last, None if best.new is None else new[best.new].anchor
 
 
 _Both = tuple[Sequence[SectionText], Sequence[SectionText]]

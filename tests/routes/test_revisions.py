@@ -84,6 +84,22 @@ def test_any_two_texts_can_be_compared(changed: TestClient) -> None:
     assert "say the same" in same
 
 
+def test_an_address_of_an_earlier_text_leads_on(
+    changed: TestClient, database: Database
+) -> None:
+    changed.follow_redirects = False
+    renamed = changed.get("/document/portability")
+    assert renamed.headers["location"] == "/document/portability-of-guests"
+    with database.write() as session:
+        new = NewRevision(
+            "# New\n", "All.", "2026-11-22", RevisionSource.upload
+        )
+        revising.create_revision(session, None, new)
+    gone = changed.get("/document/portability")
+    assert gone.headers["location"] == "/document/revisions/1/#portability"
+    assert changed.get("/document/nix").status_code == 404
+
+
 @pytest.mark.parametrize(
     "path",
     [
