@@ -45,7 +45,7 @@ POSTGRESQL = Dialect(
     "WHERE terms @@ CAST(:{} AS tsquery))",
     newest="i.id DESC",
     # the length of a text tells against it, as with bm25
-    best="ts_rank(t.terms, CAST(:expression AS tsquery), 2) DESC, "
+    best="ts_rank_cd(t.terms, CAST(:expression AS tsquery), 1) DESC, "
     "i.id DESC",
 )
 ALL = "FROM search_item i WHERE true"
