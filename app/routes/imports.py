@@ -34,7 +34,7 @@ PATIENCE = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportPage(Page):
-    """The form; after an upload, what came of it."""
+    """The form; after an upload, what came of it and its first mails."""
 
     template: ClassVar[str] = "imports/new.html"
     title: str = "Import mail"
@@ -86,6 +86,7 @@ def take_import_turn(request: Request) -> Iterator[None]:
         yield
     finally:
         turn.release()
+        request.app.state.quote_worker.begin()
 
 
 @router.get("/import/")

@@ -362,6 +362,7 @@ def _take_draft(  # noqa: PLR0913, PLR0917 - each is a part of the request
     except InvalidError as error:
         wrong = {f.pointer.strip("/"): str(error) for f in error.faults}
         return _render_draft(request, shell, replace(page, errors=wrong))
+    request.app.state.quote_worker.begin()
     return RedirectResponse(
         request.app.url_path_for("show_changes", number=made.number)
         if not made.is_reference

@@ -181,6 +181,7 @@ def create_revision(
             basis=sent.basis,
         ),
     )
+    request.app.state.quote_worker.begin()
     response.headers["Location"] = request.app.url_path_for(
         "read_revision", number=made.number
     )

@@ -67,6 +67,7 @@ def accept_suggestion(
         made = suggestions.accept(session, editor, annotation)
     except ConflictError as error:
         return _render_refused(request, shell, session, annotation, error)
+    request.app.state.quote_worker.begin()
     return RedirectResponse(
         request.app.url_path_for("show_changes", number=made.number),
         status_code=HTTPStatus.SEE_OTHER,

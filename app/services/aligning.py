@@ -31,7 +31,12 @@ from app.services.quote_chains import (
     make_mail_above,
 )
 from app.services.quote_corpus import Corpus, load_corpus
-from app.services.quote_store import THOUSAND, ask_again, store_aligned
+from app.services.quote_store import (
+    THOUSAND,
+    ask_again,
+    ask_all_again,
+    store_aligned,
+)
 from app.services.quoted_blocks import (
     Block,
     Stretch,
@@ -104,8 +109,12 @@ def align_pending(
                 break
             if aligner is None or aligner.corpus.revision_id != newest:
                 aligner = _Aligner(load_corpus(session))
+                aligner.look_for_new(session)
             results = aligner.align_batch(session)
         with database.write() as session:
+            if aligner.has_new:
+                ask_all_again(session)
+                aligner.has_new = False
             _store(session, results, newest)
         done += len(results)
         for result in results:
@@ -148,11 +157,24 @@ def _count_pending(session: Session, newest: int) -> int:
 
 
 class _Aligner:
-    """Aligns batches of mails; keeps the mails above that it came by."""
+    """Aligns batches of mails; keeps the mails above that it came by.
+
+    It `has_new` words to look for if a mail that the document was posted in
+    has come since others were aligned.
+    """
 
     def __init__(self, corpus: Corpus) -> None:
         self.corpus = corpus
+        self.has_new = False
         self._above: OrderedDict[int, _Above] = OrderedDict()
+
+    def look_for_new(self, session: Session) -> None:
+        """See whether a source has come that nobody was compared with."""
+        found = select(col(Message.id)).where(
+            col(Message.id).in_(self.corpus.messages),
+            col(Message.aligned_to).is_(None),
+        )
+        self.has_new = session.scalar(found.limit(1)) is not None
 
     def align_batch(self, session: Session) -> list[_Result]:
         """Return what the next mails quote, those further up first."""

@@ -263,6 +263,15 @@ def get_subject(mail: MailText, quote: Quote) -> str:
     return f"quote:{mail.message_id}#{quote.position}"
 
 
+def ask_all_again(session: Session) -> None:
+    """Let all mails be aligned again: there is more that they may quote."""
+    session.execute(
+        update(Message)
+        .values(aligned_to=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def ask_again(session: Session, message_row_ids: Sequence[int]) -> None:
     """Let the mails be aligned again that answer these."""
     names = select(col(Message.message_id)).where(

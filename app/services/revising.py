@@ -31,6 +31,7 @@ from app.services import anchors
 from app.services.differences import SectionText, map_sections
 from app.services.entries import append_entry, take_turn
 from app.services.proposals import find_proposal
+from app.services.quote_store import ask_all_again
 from app.services.reviewers import PROGRAM, Visitor
 from app.services.revisions import (
     RevisionRow,
@@ -160,7 +161,10 @@ def create_revision(
             "sha256": hashlib.sha256(new.text.encode()).hexdigest(),
         },
     )
-    if not new.is_reference:
+    if new.is_reference:
+        # mails may quote it, and have not been compared with it
+        ask_all_again(session)
+    else:
         actor = visitor.actor if visitor else PROGRAM
         anchors.carry(session, newest.id, revision_id, actor)
     logger.info("revision_created", number=number)

@@ -154,6 +154,33 @@ def test_parent_that_comes_late_is_heard(database: Database) -> None:
     assert known.candidates[0].method == "reply"
 
 
+def test_reference_that_comes_late_is_heard(database: Database) -> None:
+    """Mails that were aligned are compared with what is posted later."""
+    take_in(database, make_mail(1, f"> {OLD_WORDS}\n\nNo.\n"))
+    (alone,) = read_quotes(database, 1)
+    assert alone.section is None
+    with database.write() as session:
+        add_revision(session, REFERENCE, is_reference=True)
+    aligning.align_pending(database, lambda _done, _total: None)
+    (known,) = read_quotes(database, 1)
+    assert get_place(known) == ("interrupt-and-i-o-subsystem", None)
+
+
+def test_source_that_comes_late_is_heard(database: Database) -> None:
+    """A mail with headings of the document is the document as posted."""
+    take_in(database, make_mail(2, f"> {OLD_WORDS}\n\nNo.\n"))
+    (alone,) = read_quotes(database, 2)
+    assert alone.section is None
+    posted = (
+        f"3) Architectural differences from native hardware\n\n{'x ' * 500}\n"
+        f"\nInterrupt and I/O Subsystem.\n\n   {OLD_WORDS}\n\n"
+        "IDT Management.\n\n   Something else.\n"
+    )
+    take_in(database, make_mail(1, posted))
+    (known,) = read_quotes(database, 2)
+    assert get_place(known) == ("interrupt-and-i-o-subsystem", None)
+
+
 def test_aligning_again_changes_nothing(database: Database) -> None:
     """What is done stays done: no row, no entry, no remark is made twice."""
     quoted = "The guest does not control the hardware interrupt flag."
