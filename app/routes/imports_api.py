@@ -157,6 +157,6 @@ def read_mails(body: IO[bytes], kind: str) -> Iterator[RawMail]:
 def _list_messages(
     request: Request, report: ImportReport
 ) -> Iterator[MessageLinkOut]:
-    for name in dict.fromkeys(report.message_ids):
+    for name in report.message_ids:
         url = request.url_for("show_message", message_id=name).path
         yield MessageLinkOut(message_id=name, url=url)

@@ -80,9 +80,12 @@ class ImportReport:
         return self.imported + self.known + self.deliveries + self.refusals
 
     def name(self, message_ids: Iterable[str]) -> None:
-        """List messages, if there is room."""
-        room = MOST_NAMED - len(self.message_ids)
-        self.message_ids += islice(message_ids, max(room, 0))
+        """List messages, each once, if there is room."""
+        for name in message_ids:
+            if len(self.message_ids) >= MOST_NAMED:
+                return
+            if name not in self.message_ids:
+                self.message_ids.append(name)
 
     def refuse(self, mail: RawMail, reason: str) -> None:
         """Count a mail that is not taken."""
