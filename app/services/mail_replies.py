@@ -348,7 +348,7 @@ def _make(  # noqa: PLR0913 - each is a part of the mail
     if mail is not None and exporter.visitor is not None:
         to, cc = list_recipients(session, mail)
     permalink = f"{exporter.base_url.rstrip('/')}{place}"
-    subject = mail.subject if mail and mail.subject else title
+    subject = exporter.show(mail.subject if mail and mail.subject else title)
     return OutgoingMail(
         message_id=exporter.make_id(),
         sender=exporter.sender,

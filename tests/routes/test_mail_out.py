@@ -76,7 +76,9 @@ def test_a_thread_as_mbox_is_a_mail_a_post(
 def test_a_page_shows_the_answer_and_the_ways_to_send_it(
     signed_in: TestClient,
 ) -> None:
-    page = signed_in.get(f"/m/{WRIGHT}/reply-by-mail").text
+    link = f"/m/{WRIGHT}/reply-by-mail"
+    assert f'href="{link}"' in signed_in.get(f"/m/{WRIGHT}/").text
+    page = signed_in.get(link).text
     assert "&gt; Yeah, it requires guest kernel" in page
     assert f'href="/m/{WRIGHT}/reply.eml"' in page
     assert 'href="mailto:chrisw@sous-sol.org?Cc=' in page
