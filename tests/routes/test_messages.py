@@ -1,5 +1,6 @@
 """Mails as pages, and their bytes."""
 
+import gzip
 import re
 from pathlib import Path
 
@@ -123,15 +124,22 @@ def test_no_page_or_file_of_a_mail_holds_an_address(
     client: TestClient, database: Database
 ) -> None:
     store(database, PATCHED)
-    page = client.get("/m/patched@b.example/").text
-    shown = set(re.findall(r'href="(/m/patched[^"]*)"', page))
-    assert {address.rpartition("/")[2] for address in shown} >= {
-        *("", "raw", "t.mbox.gz", "t.atom")
+    seen: dict[str, bytes] = {}
+    waiting = ["/m/patched@b.example/"]
+    while waiting:
+        address = waiting.pop()
+        content = seen[address] = client.get(address).content
+        links = re.findall(rb'href="(/m/patched[^"?#]*)', content)
+        waiting += {link.decode() for link in links} - set(seen)
+    assert {address.rpartition("/")[2] for address in seen} >= {
+        *("", "raw", "t.mbox.gz", "t.atom"),
+        *("reply-by-mail", "reply.eml", "reply.mbox"),
     }
-    for address in sorted(shown):
-        content = client.get(address).content
-        assert b"secret" not in content, address
-        assert b"c2VjcmV0" not in content, address
+    for address, content in seen.items():
+        is_packed = address.endswith(".gz")
+        text = gzip.decompress(content) if is_packed else content
+        assert b"secret" not in text, address
+        assert b"c2VjcmV0" not in text, address
 
 
 @pytest.mark.usefixtures("_mails")
