@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.services.charsets import clean_text, decode_text
+from app.services.mail_dates import read_archive_date, read_date
 from app.services.mail_headers import (
     Head,
     read_archived_at,
-    read_date,
     read_head,
     read_header,
     read_id,
@@ -45,10 +45,6 @@ _MAIL_FIELDS = frozenset(
     {"from", "date", "subject", "to", "cc", "message-id", "received"}
     | {"return-path", "delivered-to", "mime-version", "sender", "list-id"}
     | {"content-type", "reply-to", "in-reply-to", "references"}
-)
-_ARCHIVE_DATE = re.compile(
-    r"\w{3} (\w{3}) +(\d{1,2}) (\d{4}) - (\d\d:\d\d:\d\d) "
-    r"([A-Z]{3,4}|[+-]\d{4})"
 )
 
 
@@ -217,12 +213,3 @@ def _read_top(lines: Sequence[str]) -> tuple[dict[str, str], int]:
         elif line.strip():
             break
     return fields, after
-
-
-def read_archive_date(value: str) -> datetime | None:
-    """Return a date as archives write it: `Wed Mar 22 2006 - 15:58:19 EST`."""
-    found = _ARCHIVE_DATE.fullmatch(value.strip())
-    if not found:
-        return read_date(value)
-    month, day, year, clock, zone = found.groups()
-    return read_date(f"{day} {month} {year} {clock} {zone}")

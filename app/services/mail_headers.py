@@ -1,4 +1,4 @@
-"""The headers of a mail: fields, encoded words, parameters, ids, dates.
+"""The headers of a mail: fields, encoded words, parameters, ids.
 
 Written for what mails hold and not for what RFC 5322 allows: a line that is
 no field is passed over or taken for the first of the text, and told of.
@@ -6,11 +6,9 @@ What is read is one line of text without control characters.
 """
 
 import binascii
-import email.utils
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -289,17 +287,6 @@ def read_ids(value: str) -> Iterator[str]:
 def read_references(value: str) -> list[str]:
     """Return the ids of the References header, the newest if too many."""
     return list(read_ids(value))[-MOST_REFERENCES:]
-
-
-def read_date(value: str) -> datetime | None:
-    """Return when a mail was sent, by its own clock; None if it is unclear."""
-    try:
-        sent_at = email.utils.parsedate_to_datetime(value)
-        if sent_at.tzinfo is None:
-            sent_at = sent_at.replace(tzinfo=UTC)
-        return sent_at.astimezone(UTC)
-    except (TypeError, ValueError, OverflowError, IndexError):
-        return None
 
 
 def read_list_id(head: Head) -> str | None:

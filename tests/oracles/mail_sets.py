@@ -14,6 +14,7 @@ from tests.oracles.dovecot import Arrival
 
 START = datetime(2006, 3, 22, tzinfo=UTC)
 ARRIVAL = datetime(2006, 4, 1, tzinfo=UTC)
+ZONES = ("GMT", "EST", "PDT", "A", "j", "K", "N", "Y", "Z", "MEZ", "", "UT")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BROKEN_DATES = (None, "", "soon", "32 Foo 2006", format_datetime(EPOCH))
 SETS = 60
@@ -129,6 +130,30 @@ def _quote(text: str) -> str:
         for byte in text.encode("latin-1")
     )
     return f"=?iso-8859-1?q?{shown}?="
+
+
+def make_dated(seed: int) -> list[Arrival]:
+    """Return answers to one mail, dated in all the forms there are."""
+    rng = make_source(seed)
+    forms = [
+        f"{day}{{at:%d %b %Y %H:%M}}{second} {zone}"
+        for day in ("", "{at:%a}, ", "(on) {at:%a}, ", "{at:%a} (the) , ")
+        for second in (":00", "", ":{at:%S} (by \\) my (slow)) ")
+        for zone in ("+0930", "-0800 (PST)", *ZONES)
+    ]
+    rng.shuffle(forms)
+    ages = rng.sample(range(len(forms)), len(forms))
+    mails = [
+        write_mail(
+            name=f"{number}",
+            message_id=f"<{number}.dated@x>",
+            references="<top.dated@x>",
+            date=form.format(at=START + timedelta(minutes=7 * age)),
+        )
+        for number, (form, age) in enumerate(zip(forms, ages, strict=True))
+    ]
+    leap = "Sat, 31 Dec 2005 23:59:60 +0000"
+    return [*mails, write_mail(name="leap", message_id="<l@x>", date=leap)]
 
 
 def write_mail(

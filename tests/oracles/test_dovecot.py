@@ -30,6 +30,7 @@ from tests.oracles.mail_sets import (
     SETS,
     make_chain,
     make_crowd,
+    make_dated,
     make_mailbox,
     make_source,
 )
@@ -101,6 +102,11 @@ def test_large_sets_of_few_ids_and_of_many(
 
 def test_a_chain_of_answers_in_any_order() -> None:
     assert hold_equal([make_chain(1, DEEP)]) == DEEP
+
+
+def test_dates_of_any_form() -> None:
+    """Comments, zones by name or letter, seconds left out."""
+    assert hold_equal([make_dated(seed) for seed in range(4)])
 
 
 def test_the_mails_of_the_review(shared: Path) -> None:

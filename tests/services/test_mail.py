@@ -13,9 +13,8 @@ from app.services.mail import (
     MOST_BYTES,
     get_synthetic_id,
     parse_mail,
-    read_archive_date,
 )
-from app.services.mail_headers import MOST_HEADERS, read_date, read_id
+from app.services.mail_headers import MOST_HEADERS, read_id
 from app.services.mail_parts import MOST_DEPTH, MOST_PARTS
 
 EML = b"From: A <a@b.example>\nMessage-ID: <1@b.example>\n"
@@ -129,18 +128,6 @@ def test_any_bytes_are_a_mail_or_refused(raw: bytes) -> None:
         for text in (read.subject, read.sender, read.body):
             assert "\0" not in text
             assert text.encode().decode() == text
-
-
-def test_a_date_that_is_none_is_none() -> None:
-    assert read_date("yesterday") is None
-    assert read_date("Mon, 99 Mar 2006 12:55:25 -0800") is None
-    assert read_date("Fri, 31 Dec 9999 23:00:00 -2300") is None
-    assert read_date("Mon, 13 Mar 2006 12:55:25") == datetime(
-        2006, 3, 13, 12, 55, 25, tzinfo=UTC
-    )
-    assert read_archive_date("Wed Mar 22 2006 - 21:58:19 +0100") == datetime(
-        2006, 3, 22, 20, 58, 19, tzinfo=UTC
-    )
 
 
 def test_equal_bytes_have_equal_ids() -> None:

@@ -3,7 +3,6 @@
 import binascii
 import email.header
 import email.message
-from datetime import UTC, datetime
 from email.headerregistry import Address
 from time import process_time
 
@@ -20,7 +19,6 @@ from app.services.mail_headers import (
     decode_base64,
     read_archived_at,
     read_content,
-    read_date,
     read_head,
     read_header,
     read_id,
@@ -218,15 +216,6 @@ def test_references_are_all_ids_eldest_first() -> None:
     many = "".join(f"<{n}@x>" for n in range(MOST_REFERENCES + 5))
     found = read_references(many)
     assert (len(found), found[-1]) == (MOST_REFERENCES, "1004@x")
-
-
-def test_a_date_that_is_none_is_none() -> None:
-    assert read_date("yesterday") is None
-    assert read_date("Mon, 99 Mar 2006 12:55:25 -0800") is None
-    assert read_date("Fri, 31 Dec 9999 23:00:00 -2300") is None
-    assert read_date("Mon, 13 Mar 2006 12:55:25") == datetime(
-        2006, 3, 13, 12, 55, 25, tzinfo=UTC
-    )
 
 
 @pytest.mark.parametrize(
