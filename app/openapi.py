@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from starlette.datastructures import URLPath
+from starlette.routing import NoMatchFound
 
 VERSION = "0.1.0"
 DESCRIPTION = """\
@@ -97,6 +99,28 @@ class ReviewAPI(FastAPI):
         super().__init__(
             **self.settled, generate_unique_id_function=get_name, **given
         )
+        self._named: dict[str, list[RouteContext]] = {}
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:  # noqa: ANN401 - Starlette's own
+        """Return the path of a route, whose name is looked up once.
+
+        Asking all routers takes longer than the rest of a link, and pages
+        have hundreds. What is no route of a router, such as what is mounted,
+        is asked for as ever.
+        """
+        if name not in self._named:
+            self._named[name] = [
+                route
+                for route in iter_route_contexts(self.routes)
+                if route.name == name
+            ]
+        for route in self._named[name]:
+            try:
+                found: URLPath = route.url_path_for(name, **path_params)
+            except NoMatchFound:
+                continue
+            return found
+        return super().url_path_for(name, **path_params)
 
     def openapi(self) -> Json:
         """Return the description, which is made once."""
@@ -126,6 +150,9 @@ def describe(app: FastAPI) -> Json:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _add_refusals(operation, set(_list_refusals(path, method)))
+            if method == "get" and "security" in operation:
+                # who is known sees addresses; everybody reads
+                operation["security"].insert(0, {})
     return document
 
 

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 import schemathesis
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import CHECKS
 from schemathesis.core.result import Ok
+from schemathesis.transport.serialization import Binary
+from starlette.routing import NoMatchFound
 
 from app.config import Settings
 from app.main import create_app
@@ -19,6 +22,16 @@ from tests import factories
 from tests.conftest import SQLiteCopies
 
 EXAMPLES = 15
+VALUES = {"form": "eml", "number": 7, "position": 2}
+
+
+@schemathesis.serializer("message/rfc822", "application/mbox")
+def send_bytes(_context: schemathesis.SerializationContext, value: Any) -> Any:
+    """Send a mail as its bytes, and what is none as it is written."""
+    if isinstance(value, Binary):
+        return {"data": value.data}
+    data = value if isinstance(value, bytes) else str(value).encode()
+    return {"data": data}
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +97,14 @@ def test_every_operation_has_a_name_and_a_summary(api: FastAPI) -> None:
     assert len(names) == len(set(names))
 
 
+def test_what_is_read_needs_no_token(api: FastAPI) -> None:
+    operations = api.openapi()["paths"]
+    bearer = {"HTTPBearer": []}
+    messages = operations["/api/messages"]
+    assert messages["get"]["security"] == [{}, bearer]
+    assert messages["post"]["security"] == [bearer]
+
+
 def test_every_refusal_is_a_problem(api: FastAPI) -> None:
     for operations in api.openapi()["paths"].values():
         for operation in operations.values():
@@ -94,3 +115,19 @@ def test_every_refusal_is_a_problem(api: FastAPI) -> None:
                         "application/problem+json"
                     ]
     assert "HTTPValidationError" not in json.dumps(api.openapi())
+
+
+def test_a_path_is_the_one_that_the_routers_give(api: FastAPI) -> None:
+    routes = list(iter_route_contexts(api.routes))
+    assert len(routes) > 100
+    for route in routes:
+        parts = {
+            name: VALUES.get(name, "a")
+            for name in getattr(route, "param_convertors", {})
+        }
+        path = api.url_path_for(str(route.name), **parts)
+        assert path == api.router.url_path_for(str(route.name), **parts)
+        assert path == api.url_path_for(str(route.name), **parts)
+    for name, wrong in (("show_call", {}), ("nothing", {"name": "a"})):
+        with pytest.raises(NoMatchFound):
+            api.url_path_for(name, **wrong)
