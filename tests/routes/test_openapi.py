@@ -99,7 +99,7 @@ def test_every_operation_has_a_name_and_a_summary(api: FastAPI) -> None:
 
 def test_what_is_read_needs_no_token(api: FastAPI) -> None:
     operations = api.openapi()["paths"]
-    bearer = {"HTTPBearer": []}
+    bearer: dict[str, list[str]] = {"HTTPBearer": []}
     messages = operations["/api/messages"]
     assert messages["get"]["security"] == [{}, bearer]
     assert messages["post"]["security"] == [bearer]
