@@ -16,7 +16,7 @@ from app.config import ROOT
 from app.db import HEAD_REVISION, Database
 from app.models import Message, Run
 from app.schema import get_alembic_config
-from app.services import messages, runs
+from app.services import message_bytes, messages, runs
 from app.sim import explore, parse_scenario
 from tests.conftest import PostgresCopies, SQLiteCopies
 
@@ -139,7 +139,7 @@ def test_stored_mails_keep_their_bytes_and_text(
     command.upgrade(config, "head")
     with empty_database.read() as session:
         (mail,) = session.scalars(select(Message)).all()
-        assert messages.read_raw(session, "1@x") == raw
+        assert message_bytes.read_raw(session, "1@x") == raw
     assert mail.references == ["0@x", "00@x"]
     assert mail.body == "> q\na\n"
     assert mail.html == html

@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from email.utils import parseaddr
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, select, tuple_
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from app.errors import NotFoundError
 from app.models import Delivery, Message
+from app.services.message_bytes import select_first_delivery
 
 NOBODY = "MAILER-DAEMON"  # as an mbox says that the sender is not known
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,7 +58,7 @@ def escape_from(raw: bytes) -> bytes:
 def read_copies(
     session: Session, message_id: str | None = None
 ) -> Iterator[Copy]:
-    """Give each mail's first delivery: all, or one mail's conversation.
+    """Give each mail as it came: all, or one mail's conversation.
 
     A conversation comes from the top down, all mails in the order in which
     they were stored; a batch at a time, so that memory does not grow.
@@ -67,13 +68,6 @@ def read_copies(
     if message_id is not None:
         place = (col(Message.position), *place)
         condition = _choose_conversation(session, message_id)
-    other = aliased(Delivery)
-    first = (
-        select(func.min(col(other.id)))
-        .where(col(other.message_row_id) == col(Message.id))
-        .correlate(Message)
-        .scalar_subquery()
-    )
     chosen = (
         select(
             *place,
@@ -81,7 +75,7 @@ def read_copies(
             col(Message.sender),
             col(Message.sent_at),
         )
-        .join(Delivery, col(Delivery.id) == first)
+        .join(Delivery, col(Delivery.id) == select_first_delivery())
         .where(condition)
         .order_by(*place)
         .limit(BATCH)

@@ -1,9 +1,13 @@
-"""Bytes of mails: as sent, of a whole conversation, of one attachment."""
+"""Bytes of mails: as sent, of a whole conversation, of one attachment.
+
+Of several copies the first speaks for a mail; the page of an archive does so
+only where there is no other.
+"""
 
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ScalarSelect, Select, select
 from sqlalchemy.orm import Session, aliased
 from sqlmodel import col
 
@@ -30,10 +34,12 @@ def read_sent(
     session: Session, message_id: str, sha256: str | None = None
 ) -> Sent:
     """Return the bytes of a mail's first delivery, or of the one named."""
-    wanted = _select_sent().where(col(Message.message_id) == message_id)
+    condition = col(Delivery.id) == select_first_delivery()
     if sha256 is not None:
-        wanted = wanted.where(col(Delivery.sha256) == sha256)
-    row = session.execute(wanted.order_by(col(Delivery.id)).limit(1)).first()
+        condition = col(Delivery.sha256) == sha256
+    row = session.execute(
+        _select_sent().where(col(Message.message_id) == message_id, condition)
+    ).first()
     if row is None and sha256 is not None:
         raise NotFoundError("delivery", sha256)
     if row is None:
@@ -41,23 +47,34 @@ def read_sent(
     return Sent(*row)
 
 
+def read_raw(session: Session, message_id: str) -> bytes:
+    """Return a mail's bytes as they came."""
+    return read_sent(session, message_id).raw
+
+
+def select_first_delivery() -> ScalarSelect[int | None]:
+    """Return the number of the copy that speaks for a mail, as a subquery."""
+    copy = aliased(Delivery)
+    return (
+        select(col(copy.id))
+        .where(col(copy.message_row_id) == col(Message.id))
+        .order_by(col(copy.is_archived), col(copy.id))
+        .limit(1)
+        .correlate(Message)
+        .scalar_subquery()
+    )
+
+
 def list_sent(
     session: Session, conversation_id: int, after: int
 ) -> list[Sent]:
     """Return some mails of a conversation as sent, past a position."""
-    copy = aliased(Delivery)
-    first = (
-        select(func.min(col(copy.id)))
-        .where(col(copy.message_row_id) == col(Message.id))
-        .correlate(Message)
-        .scalar_subquery()
-    )
     rows = session.execute(
         _select_sent()
         .where(
             col(Message.conversation_id) == conversation_id,
             col(Message.position) > after,
-            col(Delivery.id) == first,
+            col(Delivery.id) == select_first_delivery(),
         )
         .order_by(col(Message.position))
         .limit(SENT_AT_ONCE)

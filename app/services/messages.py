@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from app.errors import NotFoundError
-from app.models import Annotation, Delivery, Message, Thread
+from app.models import Annotation, Message, Thread
 from app.services.mail_store import Arrived, store_mails
 from app.services.preparing import prepare_mail
 from app.services.reviewers import PROGRAM
@@ -144,17 +144,3 @@ def _list_near(
         .order_by(col(Message.sent_at), col(Message.id))
     )
     return [MessageLink(row[0], row[1], row[2], row[3]) for row in rows]
-
-
-def read_raw(session: Session, message_id: str) -> bytes:
-    """Return a mail's bytes as they came; a page of an archive comes last."""
-    raw = session.execute(
-        select(col(Delivery.raw))
-        .join(Message, col(Message.id) == col(Delivery.message_row_id))
-        .where(col(Message.message_id) == message_id)
-        .order_by(col(Delivery.is_archived), col(Delivery.id))
-        .limit(1)
-    ).scalar_one_or_none()
-    if raw is None:
-        raise NotFoundError("mail", message_id)
-    return raw

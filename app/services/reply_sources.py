@@ -25,7 +25,7 @@ from app.models import (
     Section,
     Thread,
 )
-from app.services import messages
+from app.services import message_bytes
 from app.services.annotations import OPENER
 from app.services.mail_headers import MOST_HEADER_BYTES, read_header
 from app.services.mail_writing import Address, is_address
@@ -233,7 +233,7 @@ def list_recipients(
     """
     if not mail.is_stored:
         return [], []
-    head = messages.read_raw(session, mail.message_id)[:MOST_HEADER_BYTES]
+    head = message_bytes.read_raw(session, mail.message_id)[:MOST_HEADER_BYTES]
     fields = BytesHeaderParser(policy=compat32).parsebytes(head)
     values = {
         name: [

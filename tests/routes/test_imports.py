@@ -12,7 +12,7 @@ from app.db import Database
 from app.middleware import BODY_LIMIT, UPLOAD_LIMIT
 from app.models import Role
 from app.routes import imports
-from app.services import messages
+from app.services import message_bytes
 from tests.factories import make_token, make_visitor
 
 LINE = b"From a@b.example Mon Mar 13 12:00:00 2006\n"
@@ -49,7 +49,7 @@ def test_one_mail_leads_to_its_page(
     assert answer.headers["location"] == "/m/1@x/"
     assert editor.get("/m/1@x/").status_code == 200
     with database.read() as session:
-        assert messages.read_raw(session, "1@x") == ONE
+        assert message_bytes.read_raw(session, "1@x") == ONE
     assert upload(editor, ("one.eml", ONE)).status_code == 303
 
 

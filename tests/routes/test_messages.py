@@ -165,6 +165,21 @@ def test_each_copy_is_listed_with_its_own_bytes(
     assert signed_in.get(wrong).status_code == 404
 
 
+def test_a_mail_speaks_for_itself_where_an_archives_page_came_first(
+    signed_in: TestClient, database: Database
+) -> None:
+    """Its bytes and attachments are served, and its conversation's are its."""
+    page = b"s\n\nFrom: A B\nDate: Wed Mar 22 2006 - 15:05:58 EST\n"
+    page += b"Message-ID: <patched@b.example>\n\nAcked-by: A B\n"
+    store(database, page, PATCHED)
+    folder = "/m/patched@b.example"
+    assert signed_in.get(f"{folder}/raw").content == PATCHED
+    packed = signed_in.get(f"{folder}/t.mbox.gz").content
+    assert PATCHED in gzip.decompress(packed)
+    content = signed_in.get(f"{folder}/attachments/2").content
+    assert content == b"PK\3\4"
+
+
 def test_an_attachment_is_saved_and_never_shown(
     signed_in: TestClient, database: Database
 ) -> None:

@@ -143,6 +143,18 @@ def test_all_mails_go_out_once_in_the_order_they_came(
     assert copies[4].at == AT
 
 
+def test_a_mail_goes_out_and_not_the_page_of_an_archive(
+    session: Session,
+) -> None:
+    """Also where the page came before the mail."""
+    page = b"s\n\nFrom: A\nDate: Thu Mar 2 2006 - 04:05:06 EST\n"
+    page += b"Message-ID: <1@example.org>\n\nFrom 1\n"
+    messages.import_message(session, page)
+    raws = _store(session, 2)
+    copies = list(mail_export.read_copies(session))
+    assert [copy.raw for copy in copies] == raws[::-1]
+
+
 def test_a_conversation_goes_out_from_the_top_down(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

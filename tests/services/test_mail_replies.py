@@ -10,7 +10,7 @@ from sqlmodel import col
 
 from app.errors import NotFoundError
 from app.models import Annotation, Revision, Severity, Thread, ThreadKind
-from app.services import annotations, messages, threads
+from app.services import annotations, message_bytes, messages, threads
 from app.services.mail_replies import (
     Exporter,
     make_annotation_reply,
@@ -89,7 +89,7 @@ def test_what_was_written_on_a_thread_answers_the_mail_that_opened_it(
     assert mail.to == [("Andi Kleen", "ak@suse.de")]
     assert mail.permalink == f"https://review.example.org/threads/{THREAD}"
     said, _, rest = mail.body.partition("\n\n")
-    kleen = messages.read_raw(session, KLEEN).decode()
+    kleen = message_bytes.read_raw(session, KLEEN).decode()
     attribution, *quoted = said.splitlines()
     assert attribution == "On 2006-03-22 20:05 UTC, Andi Kleen wrote:"
     assert quoted
@@ -198,7 +198,7 @@ def test_what_came_by_mail_is_answered_under_its_words(
     assert row is not None
     mail = make_annotation_reply(session, make_exporter(), row[0])
     assert mail.parent == WRIGHT
-    wright = messages.read_raw(session, WRIGHT).decode()
+    wright = message_bytes.read_raw(session, WRIGHT).decode()
     quoted = [
         line.removeprefix("> ")
         for line in mail.body.splitlines()

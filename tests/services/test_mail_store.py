@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from app.models import Attachment, Delivery, Entry, Message
-from app.services import entries, messages
+from app.services import entries, message_bytes
 from app.services.mail_store import Arrived, Stored, store_mails
 from app.services.preparing import prepare_mail
 
@@ -99,7 +99,7 @@ def test_the_same_text_under_the_same_id_is_another_delivery(
         select(col(Delivery.raw)).order_by(col(Delivery.id))
     )
     assert raws.all() == [first, other]
-    assert messages.read_raw(session, "1@x") == first
+    assert message_bytes.read_raw(session, "1@x") == first
     assert list_log(session) == [
         ("message.imported", "message:1@x"),
         ("delivery.received", "message:1@x"),
@@ -168,7 +168,7 @@ def test_a_mail_takes_the_place_of_an_archives_page(
     raw = (folder / "2006-03-22-kleen-re-01-24-documentation.eml").read_bytes()
     (name,) = store(session, page).message_ids
     row_id = get(session, name).id
-    assert messages.read_raw(session, name) == page
+    assert message_bytes.read_raw(session, name) == page
     session.get_one(Message, row_id).aligned_to = 1
     stored = store(session, raw)
     session.expire_all()
@@ -179,7 +179,7 @@ def test_a_mail_takes_the_place_of_an_archives_page(
     assert message.in_reply_to is not None
     assert message.sender == "Andi Kleen <ak@suse.de>"
     assert message.aligned_to is None
-    assert messages.read_raw(session, name) == raw
+    assert message_bytes.read_raw(session, name) == raw
     archived = session.scalars(
         select(col(Delivery.is_archived)).order_by(col(Delivery.id))
     )
@@ -205,7 +205,7 @@ def test_an_archives_page_of_a_stored_mail_is_a_delivery(
     assert stored.deliveries == 1
     assert set(stored.message_ids) == {"1@x"}
     assert get(session, "1@x").body == "hello\n"
-    assert messages.read_raw(session, "1@x") == raw
+    assert message_bytes.read_raw(session, "1@x") == raw
 
 
 def test_nobody_elses_mail_takes_the_place_of_a_page(

@@ -9,7 +9,7 @@ from sqlmodel import col
 
 from app.errors import InvalidError, NotFoundError
 from app.models import Entry, Message
-from app.services import messages
+from app.services import message_bytes, messages
 from app.services.mail import get_synthetic_id
 
 KLEEN = "200603222105.58912.ak@suse.de"
@@ -25,7 +25,7 @@ def test_every_mail_of_the_review_is_kept_as_received(
     for file in sorted((shared / "mail").glob("*.eml")):
         raw = file.read_bytes()
         message = messages.import_message(session, raw)
-        assert messages.read_raw(session, message.message_id) == raw
+        assert message_bytes.read_raw(session, message.message_id) == raw
         assert messages.get_message(session, message.message_id).html
 
 
@@ -54,7 +54,7 @@ def test_the_page_of_an_archive_is_the_mail_that_the_review_knows(
     raw = (shared / "mail" / "kleen-review.archived.txt").read_bytes()
     message = messages.import_message(session, raw)
     assert message.message_id == KLEEN
-    assert messages.read_raw(session, message.message_id) == raw
+    assert message_bytes.read_raw(session, message.message_id) == raw
     detail = messages.get_message(session, KLEEN)
     assert len(detail.threads) == 12
     assert "kleen-sti-shadow" in {thread.slug for thread in detail.threads}
@@ -123,4 +123,4 @@ def test_a_mail_that_is_not_here_is_not_found(session: Session) -> None:
     with pytest.raises(NotFoundError):
         messages.get_message(session, "x@y")
     with pytest.raises(NotFoundError):
-        messages.read_raw(session, "x@y")
+        message_bytes.read_raw(session, "x@y")
