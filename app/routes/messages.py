@@ -26,6 +26,8 @@ router = APIRouter(include_in_schema=False)
 RAW_TYPE = "text/plain; charset=utf-8"
 TREE_ROWS = 150
 LONGEST_NAME = 300
+# should a browser take a mail's bytes for a page, that page can do nothing
+CAGED = {"Content-Security-Policy": "sandbox; default-src 'none'"}
 DIGEST = r"^[0-9a-f]{64}$"
 MASKED_TYPES = ("text/", "message/")
 
@@ -111,7 +113,7 @@ def show_delivery(
 def answer_raw(sent: Sent, *, is_masked: bool) -> Response:
     """Answer with a mail as this reader may have it."""
     raw = mask_mail(sent.raw, sent.body) if is_masked else sent.raw
-    return Response(raw, media_type=RAW_TYPE)
+    return Response(raw, media_type=RAW_TYPE, headers=CAGED)
 
 
 @router.get("/m/{message_id:path}/attachments/{position}")
@@ -136,6 +138,7 @@ def download_attachment(
         content,
         media_type="application/octet-stream",
         headers={
+            **CAGED,
             "Content-Disposition": f"attachment; filename*=utf-8''{name}",
         },
     )

@@ -80,6 +80,7 @@ class MessageDetail:
     in_reply_to: str | None
     headers: Sequence[tuple[str, str]]
     trailers: Sequence[Sequence[str]]
+    defects: Sequence[str]
     html: str
     conversation_id: int | None
     threads: Sequence[ThreadLink]
@@ -100,6 +101,7 @@ def get_message(session: Session, message_id: str) -> MessageDetail:
             col(Message.in_reply_to),
             col(Message.headers),
             col(Message.trailers),
+            col(Message.defects),
             col(Message.html),
             col(Message.conversation_id),
         ).where(col(Message.message_id) == message_id)
@@ -115,12 +117,13 @@ def get_message(session: Session, message_id: str) -> MessageDetail:
         in_reply_to=row[5],
         headers=_choose_headers(row[6]),
         trailers=row[7],
-        html=row[8],
-        conversation_id=row[9],
+        defects=row[8],
+        html=row[9],
+        conversation_id=row[10],
         threads=_list_threads(session, message_id),
         deliveries=_list_deliveries(session, row[0] or 0),
         attachments=_list_attachments(session, row[0] or 0),
-        tree=None if row[9] is None else read_tree(session, row[9]),
+        tree=None if row[10] is None else read_tree(session, row[10]),
     )
 
 

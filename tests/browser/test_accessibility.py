@@ -109,6 +109,7 @@ PAGES = (
     "/decisions/{decision}",
     "/threads/kleen-watchdog-nmi/decisions",
     "/m/",
+    "/import/",
     "/m/quoting@example.org/",
     "/m/answering@example.org/",
     "/m/answering@example.org/t/",

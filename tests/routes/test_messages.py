@@ -150,6 +150,7 @@ def test_who_is_signed_in_gets_the_very_bytes(
     answer = signed_in.get(f"/m/{AMSDEN}/raw")
     assert answer.content == (shared / "mail" / name).read_bytes()
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert "sandbox" in answer.headers["content-security-policy"]
     assert "zach@vmware.com" in signed_in.get(f"/m/{AMSDEN}/").text
 
 
@@ -192,6 +193,7 @@ def test_an_attachment_is_saved_and_never_shown(
     ]
     for answer in answers:
         assert answer.headers["content-type"] == "application/octet-stream"
+        assert "sandbox" in answer.headers["content-security-policy"]
         assert answer.headers["x-content-type-options"] == "nosniff"
     assert answers[1].headers["content-disposition"] == (
         "attachment; filename*=utf-8''z%20z.zip"
@@ -206,6 +208,15 @@ def test_what_is_no_text_needs_a_name(
     folder = "/m/patched@b.example/attachments"
     assert client.get(f"{folder}/1").content == b"a,b@xxxxxxxxxxxxxx"
     assert client.get(f"{folder}/2").status_code == 401
+
+
+def test_what_was_odd_in_a_mail_is_told(
+    client: TestClient, database: Database
+) -> None:
+    store(database, PATCHED, b"From: a\nMessage-ID: <odd@x>\n\nhello\n")
+    odd = client.get("/m/odd@x/").text
+    assert "<li>no date that can be read</li>" in odd
+    assert "How it was read" not in client.get("/m/patched@b.example/").text
 
 
 def test_trailers_are_listed(client: TestClient, database: Database) -> None:
