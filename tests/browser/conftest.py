@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,10 +55,9 @@ class Server:
         )
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@contextmanager
+def serve(folder: Path) -> Iterator[Server]:
     """Start vmi-review as a user does, on an empty data folder."""
-    folder = tmp_path_factory.mktemp("live")
     output = folder / "output"
     environment = {
         **os.environ,
@@ -78,6 +78,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return the server of all tests that need none of their own."""
+    with serve(tmp_path_factory.mktemp("live")) as running:
+        yield running
 
 
 def _wait_until_ready(
