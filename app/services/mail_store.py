@@ -6,7 +6,7 @@ of its content. The page of an archive gives way to the mail itself, and stays
 as a delivery.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -17,10 +17,11 @@ from sqlmodel import SQLModel, col
 
 from app.db import Packed
 from app.models import Delivery, Message
-from app.services import linking
+from app.services import linking, search_index
 from app.services.archived_mails import find_archived_id
 from app.services.entries import NewEntry, append_entries, take_turn
 from app.services.preparing import Prepared, fold_text
+from app.services.search_mails import ArrivedMail
 from app.services.trailers import get_name
 
 NEW, BETTER, COPY = "message.imported", "message.replaced", "delivery.received"
@@ -139,6 +140,7 @@ class _Batch:
         append_entries(self._session, actor, [_tell(step) for step in steps])
         stored.imported += sum(step.what == NEW for step in steps)
         stored.deliveries += sum(step.what != NEW for step in steps)
+        self._index(steps, numbers)
         stored.row_ids += dict.fromkeys(
             numbers[step.message_id] for step in steps if step.what != COPY
         )
@@ -217,6 +219,23 @@ class _Batch:
         if attachments:
             session.execute(_ADD_ATTACHMENT, attachments)
         return numbers
+
+    def _index(
+        self, steps: Sequence[_Step], numbers: Mapping[str, int]
+    ) -> None:
+        """Have new mails found; the log tells the index of the others."""
+        search_index.add_arrived(
+            self._session,
+            {
+                numbers[step.message_id]: ArrivedMail(
+                    step.message_id,
+                    step.prepared.mail.sent_at or self._now,
+                    step.prepared.terms,
+                )
+                for step in steps
+                if step.what == NEW
+            },
+        )
 
     def _make_row(self, step: _Step) -> Row:
         return {

@@ -6,7 +6,7 @@ starts at each `@`, so that a text costs little more than reading it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from markupsafe import escape
 
@@ -16,6 +16,18 @@ _ADDRESS = re.compile(
     r"((?:[\w-]+\.)+[^\W\d_][\w-]+|\[[0-9A-Za-z:.]+\])"
 )
 _ANGLED = re.compile(r"&lt;([^\s&<>@]{1,250}@[^\s&<>@]{1,250})&gt;")
+
+
+_LOCAL = re.compile(r"[^\s<>()\[\],;:\"@]{1,64}$")
+_LONGEST_LOCAL = 64
+
+
+def find_addresses(text: str) -> Iterator[str]:
+    """Give the addresses that masking would hide."""
+    for found in _ADDRESS.finditer(text) if "@" in text else ():
+        at = found.start()
+        local = _LOCAL.search(text[max(0, at - _LONGEST_LOCAL) : at])
+        yield f"{local[0] if local else ''}{found[0]}"
 
 
 def mask_addresses(text: str) -> str:

@@ -14,7 +14,9 @@ from typing import NamedTuple
 from app.errors import InvalidError
 from app.services.base_subject import BaseSubject, compute_base_subject
 from app.services.mail import ParsedMail, get_synthetic_id, parse_mail
+from app.services.mail_terms import SearchedMail, read_terms
 from app.services.quotation import render_mail
+from app.services.search_terms import Terms
 from app.services.trailers import find_trailers
 
 FOOTER_LINES = 14
@@ -37,21 +39,34 @@ class Prepared(NamedTuple):
     raw: bytes
     body: bytes
     html: bytes
+    terms: Terms
 
 
 def prepare_mail(raw: bytes) -> Prepared:
     """Read one mail, or refuse it."""
     mail = parse_mail(raw)
     mail = replace(mail, trailers=[*find_trailers(mail.body)])
+    subject = compute_base_subject(mail.subject)
     return Prepared(
         mail=mail,
-        subject=compute_base_subject(mail.subject),
+        subject=subject,
         sha256=hashlib.sha256(raw).hexdigest(),
         size=len(raw),
         content_id=_get_content_id(mail, raw),
         raw=zlib.compress(raw),
         body=zlib.compress(mail.body.encode()),
         html=zlib.compress(render_mail(mail.body).encode()),
+        terms=read_terms(
+            SearchedMail(
+                mail.subject,
+                mail.sender,
+                mail.in_reply_to,
+                subject.is_reply,
+                mail.headers,
+                mail.body,
+            ),
+            has_files=bool(mail.attachments),
+        ),
     )
 
 

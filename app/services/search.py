@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 
 from app.errors import Fault, InvalidError
 from app.models import SearchKind
+from app.services.mail_terms import split_quoted
 from app.services.masking import mask_addresses
-from app.services.search_facts import IS
+from app.services.search_facts import IS, NAMED
 from app.services.search_hits import Hit, Key, read_hits
-from app.services.search_mails import split_quoted
 from app.services.search_match import (
     POSTGRESQL,
     SQLITE,
@@ -120,7 +120,9 @@ def search(
     InvalidError
         When the query is not understood; it says where.
     """
-    asker = Asker(now or datetime.now(UTC), account)
+    asker = Asker(
+        now or datetime.now(UTC), account, sees_addresses=not is_masked
+    )
     node = parse_query(wanted.text, asker)
     order = wanted.order or choose_order(wanted.kind)
     if wanted.offset >= MOST_FOUND:
@@ -174,18 +176,40 @@ def list_found(
     dialect = _get_dialect(session)
     matching = compile_query(node, dialect)
     ordered = "i.id DESC"
+    values = {**matching.values, "most": limit, "start": offset}
     if matching.has_expression:
         is_best = order is Order.best
         ordered = dialect.best if is_best else dialect.newest
+        name = find_name(node) if is_best else None
+        if name is not None:
+            # what is called so comes before what only speaks of it
+            named = compile_query(name, dialect, "named")
+            ordered = f"{dialect.order_by_name}, {ordered}"
+            values |= named.values
     statement = (
         *("SELECT i.kind, i.ref, i.id", matching.sql),
         *("ORDER BY", ordered, "LIMIT :most OFFSET :start"),
     )
-    rows = session.execute(
-        text(" ".join(statement)),
-        {**matching.values, "most": limit, "start": offset},
-    )
+    rows = session.execute(text(" ".join(statement)), values)
     return [Key(SearchKind(row[0]), row[1], row[2]) for row in rows]
+
+
+def find_name(node: Node) -> Words | None:
+    """Return what asks for the things that bear the words as their name."""
+    parts = node.nodes if isinstance(node, And) else (node,)
+    said = [
+        part
+        for part in parts
+        if not (isinstance(part, Words) and part.columns == FACTS)
+    ]
+    terms: list[str] = []
+    for part in said:
+        if not isinstance(part, Words) or part.columns or part.is_prefix:
+            return None
+        terms += part.terms
+    if not terms:
+        return None
+    return Words((make_whole_fact(NAMED, " ".join(terms)),), FACTS)
 
 
 def _get_dialect(session: Session) -> Dialect:

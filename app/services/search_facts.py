@@ -6,8 +6,17 @@ by those of the clauses around them.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
-from app.services.search_terms import make_fact, make_whole_fact
+from app.services.masking import find_addresses, mask_addresses
+from app.services.search_terms import (
+    LONGEST_TEXT,
+    Terms,
+    fold,
+    join_facts,
+    make_fact,
+    make_whole_fact,
+)
 
 IS = "is"
 REVIEWER = "reviewer"
@@ -16,6 +25,52 @@ CALL = "call"
 CLAUSE = "clause"
 LIST = "l"
 RUN = "run"
+NAMED = "named"
+MOST_ADDRESSES = 1000
+LONGEST_DOMAIN = 255
+MOST_LABELS = 5
+"""As many addresses of a text are found, and so much of each domain."""
+MASKED = ("title", "sender", "recipients", "copied", "own", "quoted")
+"""Columns where addresses may stand."""
+
+
+def make_terms(
+    facts: Iterable[str], *, names: str = "", **texts: str
+) -> Terms:
+    """Return what is searched of texts, by their columns.
+
+    Where mail goes to is hidden, as it is from readers who are not signed
+    in; others find an address by a fact, whole or by its domain.
+    """
+    said = [
+        fact
+        for column, text in texts.items()
+        if "@" in text
+        for fact in say_addresses(column, text)
+    ]
+    return Terms(
+        names=fold(names),
+        facts=join_facts([*facts, *said]),
+        **{name: fold(mask_addresses(text)) for name, text in texts.items()},
+    )
+
+
+def say_addresses(column: str, text: str) -> Iterator[str]:
+    """Give the facts about the addresses in a text, and their domains."""
+    found = dict.fromkeys(find_addresses(text[:LONGEST_TEXT]))
+    for address in islice(found, MOST_ADDRESSES):
+        _, _, domain = address.partition("@")
+        if len(domain) > LONGEST_DOMAIN:
+            continue
+        yield make_whole_fact(column, address)
+        labels = domain.split(".")
+        for count in range(MOST_LABELS, 1, -1):
+            yield make_whole_fact(column, ".".join(labels[-count:]))
+
+
+def say_named(*names: str | None) -> Iterator[str]:
+    """Give the facts that put a thing first when one asks for its name."""
+    return (make_whole_fact(NAMED, name) for name in names if name)
 
 
 def say_is(*words: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ by the service that stores them.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
 
@@ -22,7 +22,7 @@ from app.services import search_mails, search_store
 from app.services.search_records import Findable
 from app.services.search_texts import READERS
 
-VERSION = 1
+VERSION = 2
 """Raised when other texts, or other terms of them, are searched."""
 
 BATCH = 500
@@ -168,6 +168,14 @@ def add_messages(session: Session, row_ids: Sequence[int]) -> None:
     session.flush()
     for ids in _cut(row_ids):
         keep(session, search_mails.read_mails(session, ids))
+
+
+def add_arrived(
+    session: Session, arrived: Mapping[int, search_mails.ArrivedMail]
+) -> None:
+    """Index mails that are new, and were read by their importer."""
+    session.flush()
+    search_store.add(session, list(search_mails.place_mails(session, arrived)))
 
 
 def refresh(

@@ -1,8 +1,9 @@
 """What is searched of mails, read many at a time."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -19,30 +20,21 @@ from app.models import (
     SearchKind,
     Section,
 )
-from app.services.search_facts import (
-    LIST,
-    say_calls,
-    say_clauses,
-    say_is,
-    say_who,
-)
+from app.services.mail_terms import SearchedMail, read_terms
+from app.services.masking import mask_addresses
+from app.services.search_facts import LIST, say_calls, say_clauses
 from app.services.search_records import Findable
 from app.services.search_terms import Terms, fold, join_facts, make_fact
-from app.services.trailers import get_name
 
-_PATCH = re.compile(r"\[[^\]]*\bpatch\b", re.IGNORECASE)
-_HUNK = "\n@@ -"
 Many = dict[int, list[str]]
 
 
-class _Mail(NamedTuple):
+class ArrivedMail(NamedTuple):
+    """A mail that was read when it arrived: its id, time and terms."""
+
     message_id: str
-    subject: str
-    sender: str
-    in_reply_to: str | None
-    is_reply: bool
-    headers: Sequence[Sequence[str]]
-    body: str
+    at: datetime
+    terms: Terms
 
 
 class _Around(NamedTuple):
@@ -80,56 +72,39 @@ def read_mails(session: Session, ids: Sequence[int]) -> Iterator[Findable]:
         .order_by(col(Message.id))
     )
     for row in rows:
-        mail = _Mail._make(row[3:])
         id_ = row[0] or 0
-        yield Findable(
-            SearchKind.mail,
-            str(id_),
-            row[1] or row[2],
-            _build_terms(id_, mail, around),
-        )
+        mail = SearchedMail._make(row[4:])
+        terms = read_terms(mail, has_files=bool(around.files[id_]))
+        yield _place(id_, row[1] or row[2], row[3], terms, around)
 
 
-def _build_terms(id_: int, mail: _Mail, around: _Around) -> Terms:
-    own, quoted = split_quoted(mail.body)
-    files = around.files[id_]
-    words = ["mail"]
-    if mail.in_reply_to is not None or mail.is_reply:
-        words.append("reply")
-    if _PATCH.search(mail.subject) or _HUNK in mail.body:
-        words.append("patch")
-    if files:
-        words.append("attached")
+def place_mails(
+    session: Session, arrived: Mapping[int, ArrivedMail]
+) -> Iterator[Findable]:
+    """Return what is searched of mails by their rows, read before."""
+    around = _read_around(session, list(arrived))
+    for id_, (message_id, at, terms) in arrived.items():
+        yield _place(id_, at, message_id, terms, around)
+
+
+def _place(
+    id_: int, at: datetime, message_id: str, terms: Terms, around: _Around
+) -> Findable:
+    """Add to a mail's terms what other tables hold of it."""
     facts = [
-        *say_is(*words),
-        *say_who(get_name(mail.sender)),
+        *terms.facts.split(" "),
         *(make_fact(LIST, name) for name in around.lists[id_]),
         *say_calls(around.calls[id_]),
         *say_clauses(around.clauses[id_]),
     ]
-    return Terms(
-        title=fold(mail.subject),
-        sender=fold(mail.sender),
-        recipients=fold(_get_header(mail.headers, "to")),
-        copied=fold(_get_header(mail.headers, "cc")),
-        own=fold(own),
-        quoted=fold(quoted),
-        names=fold(" ".join([mail.message_id, *files])),
+    placed = replace(
+        terms,
+        names=fold(
+            " ".join([message_id, *map(mask_addresses, around.files[id_])])
+        ),
         facts=join_facts(facts),
     )
-
-
-def split_quoted(body: str) -> tuple[str, str]:
-    """Return what a mail says itself, and what it quotes."""
-    own: list[str] = []
-    quoted: list[str] = []
-    for line in body.split("\n"):
-        (quoted if line.startswith(">") else own).append(line)
-    return "\n".join(own), "\n".join(quoted)
-
-
-def _get_header(headers: Sequence[Sequence[str]], name: str) -> str:
-    return " ".join(h[1] for h in headers if h[0].lower() == name)
+    return Findable(SearchKind.mail, str(id_), at, placed)
 
 
 def _read_around(session: Session, ids: Sequence[int]) -> _Around:

@@ -29,6 +29,18 @@ class Dialect(NamedTuple):
     newest: str
     best: str
 
+    @property
+    def order_by_name(self) -> str:
+        """Return the order that begins with what has the name asked for.
+
+        Of these the calls come first, then the clauses.
+        """
+        within = self.within.format("named")
+        return (
+            f"CASE WHEN NOT {within} THEN 3 WHEN i.kind = 'call' THEN 0 "
+            "WHEN i.kind = 'section' THEN 1 ELSE 2 END"
+        )
+
 
 SQLITE = Dialect(
     matched="FROM search_text CROSS JOIN search_item i "
@@ -176,7 +188,7 @@ def _write_lexemes(words: Words) -> str:
     weights = "".join(WEIGHTS.get(name, "") for name in words.columns)
     found = [_write_phrase(words, "", weights)] if weights else []
     found += [
-        _write_phrase(words, f"{NAMED[name]}{FACT}", "")
+        _write_phrase(words, f"{FACT}{NAMED[name]}{FACT}", "")
         for name in words.columns
         if name in NAMED
     ]

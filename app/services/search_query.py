@@ -18,6 +18,7 @@ from app.services.search_facts import (
     CLAUSE,
     IS,
     LIST,
+    MASKED,
     MINE,
     REVIEWER,
     RUN,
@@ -67,6 +68,8 @@ STATES = (
 SCHEMES = ("http://", "https://", "ftp://")
 
 _FIELD = re.compile(r"([A-Za-z]{1,12}):")
+# of an address, or of a domain: whatever may be hidden of it
+_ADDRESS = re.compile(r"[^\s@]{0,64}@?(?:[\w-]+\.)+[\w-]+\*?|[^\s@]+@\S+")
 _WORD = re.compile(r'[^\s"()]+(?:\(\))?')
 
 
@@ -104,10 +107,14 @@ Node = Words | Period | Not | And | Or
 
 
 class Asker(NamedTuple):
-    """Who asks, and when: what `is:mine` and `2.weeks.ago` depend on."""
+    """Who asks, and when: what `is:mine` and `2.weeks.ago` depend on.
+
+    Who does not see addresses cannot test them either.
+    """
 
     now: datetime
     account: str | None = None
+    sees_addresses: bool = False
 
 
 def parse_query(text: str, asker: Asker) -> Node | None:
@@ -252,7 +259,7 @@ class _Parser:
         else:
             value = self.take_word(field)
         if field is None:
-            return _read_words(value, at, ())
+            return self.read_words(value, at, ())
         return self.read_field(field, value, at)
 
     def take_field(self) -> str | None:
@@ -296,7 +303,7 @@ class _Parser:
 
     def read_field(self, field: str, value: str, at: int) -> Node:
         if field in TEXT_FIELDS:
-            return _read_words(value, at, TEXT_FIELDS[field])
+            return self.read_words(value, at, TEXT_FIELDS[field])
         if field == DATE:
             try:
                 return read_period(value, self.asker.now)
@@ -308,6 +315,20 @@ class _Parser:
         is_prefix = _ends_open(value, at)
         made = make_fact if field in (CALL, LIST) else make_whole_fact
         return Words(tuple(made(field, value).split()), FACTS, is_prefix)
+
+    def read_words(
+        self, value: str, at: int, columns: tuple[str, ...]
+    ) -> Node:
+        terms = _require_terms(value, at)
+        words = Words(tuple(terms), columns, _ends_open(value, at))
+        if not self.asker.sees_addresses or not _ADDRESS.fullmatch(value):
+            return words
+        facts = (
+            Words((make_whole_fact(name, value),), FACTS, words.is_prefix)
+            for name in columns or MASKED
+            if name in MASKED
+        )
+        return Or((words, *facts))
 
     def read_state(self, value: str, at: int) -> Node:
         state = value.lower()
@@ -324,11 +345,6 @@ class _Parser:
         if self.asker.account is None:
             raise refuse("sign in to look for what is yours", at)
         return Words((make_whole_fact(MINE, self.asker.account),), FACTS)
-
-
-def _read_words(value: str, at: int, columns: tuple[str, ...]) -> Node:
-    terms = _require_terms(value, at)
-    return Words(tuple(terms), columns, _ends_open(value, at))
 
 
 def _require_terms(value: str, at: int) -> Sequence[str]:

@@ -204,7 +204,7 @@ def write_vector(columns: Mapping[str, str]) -> str:
             at = min(at + 1, LAST_PLACE)
             places[term].append(f"{at}{weight}")
             if prefix:
-                places[f"{prefix}{FACT}{term}"].append(f"{at}{weight}")
+                places[f"{FACT}{prefix}{FACT}{term}"].append(f"{at}{weight}")
         at += 1  # no phrase runs from one column into the next
     size = 0
     written: list[str] = []

@@ -17,7 +17,10 @@ LONGEST_TEXT = 400_000
 
 FACT = "\ue000"
 JOINT = "\ue001"
-"""Private characters: no text of anybody else's keeps one when folded."""
+"""Private characters: no text of anybody else's keeps one when folded.
+
+A fact begins with one, so that no beginning of a word finds it.
+"""
 
 _NO_TERM = re.compile(r"[^\w\x00-\x7f]+")
 _OTHERS = re.compile(r"[^\x00-\x7f]+")
@@ -74,14 +77,14 @@ def split_terms(folded: str) -> list[str]:
 def make_fact(name: str, text: str) -> str:
     """Return the words of a field's text, each under the field's name."""
     terms = split_terms(fold(text))
-    return " ".join(f"{name}{FACT}{term}" for term in terms)
+    return " ".join(f"{FACT}{name}{FACT}{term}" for term in terms)
 
 
 def make_whole_fact(name: str, text: str) -> str:
     """Return a field's text as one word, found only as a whole."""
-    return f"{name}{FACT}{JOINT.join(split_terms(fold(text)))}"
+    return f"{FACT}{name}{FACT}{JOINT.join(split_terms(fold(text)))}"
 
 
 def join_facts(facts: Iterable[str]) -> str:
-    """Return facts as one column, each once, in order."""
-    return " ".join(dict.fromkeys(facts))
+    """Return facts as one column, each once, in whatever order they come."""
+    return " ".join(sorted(set(facts)))

@@ -33,21 +33,18 @@ from app.models import (
     ThreadSection,
     get_id,
 )
+from app.services.mail_terms import split_quoted
 from app.services.search_facts import (
     RUN,
+    make_terms,
     say_calls,
     say_clauses,
     say_is,
+    say_named,
     say_who,
 )
-from app.services.search_mails import split_quoted
 from app.services.search_records import EPOCH, Findable
-from app.services.search_terms import (
-    Terms,
-    fold,
-    join_facts,
-    make_whole_fact,
-)
+from app.services.search_terms import make_whole_fact
 
 Refs = Collection[str] | None
 Wanted = TypeVar("Wanted", bound=Select[*tuple[Any, ...]])
@@ -90,6 +87,7 @@ def read_sections(session: Session, refs: Refs) -> Iterator[Findable]:
     for section, text, dated_on in rows:
         facts = [
             *say_is("section", "document"),
+            *say_named(section.number, section.title, section.anchor),
             *say_calls(calls[get_id(section)]),
             *say_clauses([(section.number, section.anchor)]),
         ]
@@ -97,11 +95,11 @@ def read_sections(session: Session, refs: Refs) -> Iterator[Findable]:
             SearchKind.section,
             section.anchor,
             read_day(dated_on),
-            Terms(
-                title=fold(f"{section.number} {section.title}"),
-                own=fold(text[section.start : section.end]),
-                names=fold(section.anchor),
-                facts=join_facts(facts),
+            make_terms(
+                facts,
+                title=f"{section.number} {section.title}",
+                own=text[section.start : section.end],
+                names=section.anchor,
             ),
         )
 
@@ -148,6 +146,7 @@ def read_calls(session: Session, refs: Refs) -> Iterator[Findable]:
     for call in session.scalars(_narrow(select(Call), col(Call.name), refs)):
         facts = [
             *say_is("call", call.status.value),
+            *say_named(call.name, call.rfc_patch_name),
             *say_calls([call.name]),
             *say_clauses(clauses[get_id(call)]),
         ]
@@ -155,11 +154,11 @@ def read_calls(session: Session, refs: Refs) -> Iterator[Findable]:
             SearchKind.call,
             call.name,
             at,
-            Terms(
-                title=fold(call.name),
-                own=fold(write_call(call)),
-                names=fold(call.rfc_patch_name or ""),
-                facts=join_facts(facts),
+            make_terms(
+                facts,
+                title=call.name,
+                own=write_call(call),
+                names=call.rfc_patch_name or "",
             ),
         )
 
@@ -201,6 +200,7 @@ def read_threads(session: Session, refs: Refs) -> Iterator[Findable]:
         words = {thread.state.value, thread.severity.value, thread.kind.value}
         facts = [
             *say_is("thread", *sorted(words)),
+            *say_named(thread.title, thread.slug),
             *say_who(person, display_name, account=account),
             *links.say(thread.id),
         ]
@@ -208,13 +208,13 @@ def read_threads(session: Session, refs: Refs) -> Iterator[Findable]:
             SearchKind.thread,
             thread.slug,
             thread.opened_at,
-            Terms(
-                title=fold(thread.title),
-                sender=fold(person or display_name or ""),
-                own=fold("\n".join([thread.summary, *thread.notes])),
-                quoted=fold(thread.quote or thread.passage or ""),
-                names=fold(thread.slug),
-                facts=join_facts(facts),
+            make_terms(
+                facts,
+                title=thread.title,
+                sender=person or display_name or "",
+                own="\n".join([thread.summary, *thread.notes]),
+                quoted=thread.quote or thread.passage or "",
+                names=thread.slug,
             ),
         )
 
@@ -283,12 +283,12 @@ def read_annotations(session: Session, refs: Refs) -> Iterator[Findable]:
             SearchKind.annotation,
             note.id,
             note.created_at,
-            Terms(
-                title=fold(title or ""),
-                sender=fold(person or display_name or ""),
-                own=fold(own),
-                quoted=fold(quoted),
-                facts=join_facts(facts),
+            make_terms(
+                facts,
+                title=title or "",
+                sender=person or display_name or "",
+                own=own,
+                quoted=quoted,
             ),
         )
 
@@ -349,6 +349,7 @@ def read_scenarios(session: Session, refs: Refs) -> Iterator[Findable]:
     for scenario, saved_at, display_name, account in rows:
         facts = [
             *say_is("scenario"),
+            *say_named(scenario.question, scenario.slug),
             *say_who(display_name, account=account),
             *say_calls(calls[get_id(scenario)]),
         ]
@@ -356,12 +357,12 @@ def read_scenarios(session: Session, refs: Refs) -> Iterator[Findable]:
             SearchKind.scenario,
             scenario.slug,
             saved_at or at,
-            Terms(
-                title=fold(scenario.question),
-                sender=fold(display_name or ""),
-                own=fold(scenario.text),
-                names=fold(scenario.slug),
-                facts=join_facts(facts),
+            make_terms(
+                facts,
+                title=scenario.question,
+                sender=display_name or "",
+                own=scenario.text,
+                names=scenario.slug,
             ),
         )
 
@@ -391,11 +392,11 @@ def read_runs(session: Session, refs: Refs) -> Iterator[Findable]:
             SearchKind.run,
             id_,
             created_at,
-            Terms(
-                title=fold(question),
-                own=fold(text),
-                names=fold(f"{id_} {slug or ''}"),
-                facts=join_facts(facts),
+            make_terms(
+                facts,
+                title=question,
+                own=text,
+                names=f"{id_} {slug or ''}",
             ),
         )
 
@@ -436,12 +437,12 @@ def read_decisions(session: Session, refs: Refs) -> Iterator[Findable]:
             SearchKind.decision,
             str(decision.number),
             decision.decided_at,
-            Terms(
-                title=fold(title),
-                sender=fold(display_name),
-                own=fold(f"{decision.reason}\n{decision.dissent}"),
-                names=fold(slug),
-                facts=join_facts(facts),
+            make_terms(
+                facts,
+                title=title,
+                sender=display_name,
+                own=f"{decision.reason}\n{decision.dissent}",
+                names=slug,
             ),
         )
 

@@ -31,7 +31,7 @@ A, B, C = Words(("a",)), Words(("b",)), Words(("c",))
 
 def fact(name: str, *words: str) -> Words:
     """Return what asks for a fact."""
-    terms = (f"{name}\ue000{word}" for word in words)
+    terms = (f"\ue000{name}\ue000{word}" for word in words)
     return Words(tuple(terms), FACTS)
 
 

@@ -114,6 +114,6 @@ def test_a_vector_has_the_places_that_postgresql_keeps() -> None:
     assert places["'a'"] == "1A"
     assert places["'b'"] == "2A"
     assert places["'c'"] == "4"
-    assert places["'f\ue000c'"] == "4"
+    assert places["'\ue000f\ue000c'"] == "4"
     assert places["'d'"].split(",")[0] == "8B"
     assert len(places["'d'"].split(",")) == search_store.MOST_PLACES

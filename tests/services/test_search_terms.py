@@ -63,5 +63,7 @@ def test_terms_are_the_same_folded_again(text: str) -> None:
 
 
 def test_facts_bear_the_name_of_their_field() -> None:
-    assert make_fact("call", "VMI_Halt") == f"call{FACT}vmi call{FACT}halt"
-    assert make_whole_fact("clause", "4.2") == f"clause{FACT}4{JOINT}2"
+    assert make_fact("call", "VMI_Halt") == " ".join(
+        f"{FACT}call{FACT}{term}" for term in ("vmi", "halt")
+    )
+    assert make_whole_fact("clause", "4.2") == (f"{FACT}clause{FACT}4{JOINT}2")
