@@ -9,7 +9,7 @@ more, which costs time and does no harm.
 """
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
@@ -35,7 +35,6 @@ from app.models import Conversation, Mention, Message, get_id
 from app.services.base_subject import compute_base_subject
 from app.services.conversation_tree import (
     Mail,
-    Place,
     Tree,
     build_trees,
     compute_date,
@@ -102,6 +101,8 @@ class Row(NamedTuple):
 _MESSAGE = SQLModel.metadata.tables["message"]
 _COLUMNS = [_MESSAGE.c[name] for name in Row._fields]
 _ADD_MENTION = insert(SQLModel.metadata.tables["mention"])
+# what old mails were stored without
+_KEPT = frozenset({"base_subject", "is_reply"})
 _MOVE = update(_MESSAGE).where(_MESSAGE.c.id == bindparam("row_id"))
 
 
@@ -199,7 +200,7 @@ def _load(session: Session, row_ids: AbstractSet[int]) -> list[Row]:
     found = []
     for part in _split(sorted(row_ids)):
         query = select(*_COLUMNS).where(_MESSAGE.c.id.in_(part))
-        rows = session.connection().execute(query)
+        rows = session.connection().execute(query).all()
         found += [_complete(Row(*row)) for row in rows]
     return found
 
@@ -309,13 +310,14 @@ def _store(
                     setattr(conversation, name, value)
         stored.append(conversation)
     session.flush()
-    changes = [
-        change
-        for conversation, tree in zip(stored, trees, strict=True)
-        for change in _list_changes(rows, get_id(conversation), tree)
-    ]
-    if changes:
-        session.connection().execute(_MOVE, changes)
+    _move(
+        session,
+        (
+            change
+            for conversation, tree in zip(stored, trees, strict=True)
+            for change in _list_changes(rows, get_id(conversation), tree)
+        ),
+    )
     for part in _split(kept):
         session.execute(
             delete(Conversation).where(col(Conversation.id).in_(part))
@@ -353,31 +355,33 @@ def _describe(tree: Tree, rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
+def _move(session: Session, changes: Iterable[dict[str, Any]]) -> None:
+    """Write changes of mails, those of the same columns at once."""
+    alike: defaultdict[tuple[str, ...], list[dict[str, Any]]]
+    alike = defaultdict(list)
+    for change in changes:
+        alike[tuple(change)].append(change)
+    for group in alike.values():
+        session.connection().execute(_MOVE, group)
+
+
 def _list_changes(
     rows: dict[int, Row], conversation_id: int, tree: Tree
 ) -> Iterator[dict[str, Any]]:
+    """Yield what is not as it was; of mails that are new, all."""
     for position, place in enumerate(tree.places):
         row = rows[place.key]
-        if not _is_there(row, conversation_id, place, position):
-            yield {
-                "row_id": row.id,
-                "base_subject": row.base_subject,
-                "is_reply": row.is_reply,
-                "conversation_id": conversation_id,
-                "parent_id": place.parent,
-                "is_parent_guessed": place.is_guessed,
-                "depth": place.depth,
-                "position": position,
+        now = row._replace(
+            conversation_id=conversation_id,
+            parent_id=place.parent,
+            is_parent_guessed=place.is_guessed,
+            depth=place.depth,
+            position=position,
+        )
+        if now != row:
+            is_new = row.conversation_id is None
+            yield {"row_id": row.id} | {
+                name: new
+                for name, old, new in zip(Row._fields, row, now, strict=True)
+                if new != old or (is_new and name in _KEPT)
             }
-
-
-def _is_there(
-    row: Row, conversation_id: int, place: Place, position: int
-) -> bool:
-    return (
-        row.conversation_id == conversation_id
-        and row.parent_id == place.parent
-        and row.is_parent_guessed == place.is_guessed
-        and row.depth == place.depth
-        and row.position == position
-    )
