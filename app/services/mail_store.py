@@ -21,6 +21,7 @@ from app.services import linking, search_index
 from app.services.archived_mails import find_archived_id
 from app.services.entries import NewEntry, append_entries, take_turn
 from app.services.preparing import Prepared, fold_text
+from app.services.quote_moves import move_quotes
 from app.services.search_mails import ArrivedMail
 from app.services.trailers import get_name
 
@@ -136,7 +137,7 @@ class _Batch:
             stored.message_ids.append(self._digests[digest])
         if not steps:
             return
-        numbers = self._write(steps)
+        numbers = self._write(steps, actor)
         append_entries(self._session, actor, [_tell(step) for step in steps])
         stored.imported += sum(step.what == NEW for step in steps)
         stored.deliveries += sum(step.what != NEW for step in steps)
@@ -195,7 +196,7 @@ class _Batch:
             bool(text) or subject == new.mail.subject
         )
 
-    def _write(self, steps: Sequence[_Step]) -> dict[str, int]:
+    def _write(self, steps: Sequence[_Step], actor: str) -> dict[str, int]:
         """Write the rows; return the number of each message."""
         session = self._session
         new = [self._make_row(step) for step in steps if step.what == NEW]
@@ -205,7 +206,7 @@ class _Batch:
         numbers = _read_numbers(session, sorted(names))
         for step in steps:
             if step.what == BETTER:
-                self._replace(step, numbers[step.message_id])
+                self._replace(step, numbers[step.message_id], actor)
         session.execute(
             _ADD_DELIVERY,
             [self._make_delivery(s, numbers[s.message_id]) for s in steps],
@@ -248,8 +249,18 @@ class _Batch:
             "position": 0,
         }
 
-    def _replace(self, step: _Step, row_id: int) -> None:
+    def _replace(self, step: _Step, row_id: int, actor: str) -> None:
         """Give a message the text of the mail itself."""
+        body = self._session.execute(
+            select(col(Message.body)).where(col(Message.id) == row_id)
+        ).scalar_one()
+        move_quotes(
+            self._session,
+            actor,
+            (row_id, step.message_id),
+            body,
+            step.prepared.mail.body,
+        )
         self._session.execute(
             update(Message)
             .where(col(Message.id) == row_id)
