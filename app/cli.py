@@ -325,6 +325,14 @@ def import_mails(  # noqa: PLR0913 - an option each
             "several `>` none is taken off.",
         ),
     ] = False,
+    align: Annotated[
+        bool,
+        typer.Option(
+            "--align/--no-align",
+            help="Find what the mails quote of the document, as "
+            "`vmi-review align` does; a server that runs does it too.",
+        ),
+    ] = True,
     as_revision: Annotated[
         bool,
         typer.Option(
@@ -366,7 +374,9 @@ def import_mails(  # noqa: PLR0913 - an option each
             "--reference, --change and --commit go with --as-revision",
             status=2,
         )
-    load_command("mail").import_mails(read_settings(), paths, mboxo=mboxo)
+    load_command("mail").import_mails(
+        read_settings(), paths, mboxo=mboxo, align=align
+    )
 
 
 # what begins with a hyphen is left out of what is found

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
@@ -19,6 +20,7 @@ from app.openapi import ReviewAPI
 from app.page_cache import PageCacheMiddleware
 from app.routes import ROUTERS
 from app.routes.errors import add_error_handlers
+from app.services.aligning import has_pending
 from app.services.explorer import Explorer
 from app.services.passwords import Passwords
 from app.services.quote_worker import QuoteWorker
@@ -53,7 +55,10 @@ def create_app(settings: Settings) -> FastAPI:
         megabytes=settings.run_megabytes,
     )
     app.state.surveyor = Surveyor(app.state.database)
-    app.state.quote_worker = QuoteWorker(app.state.database.url)
+    app.state.quote_worker = QuoteWorker(
+        app.state.database.url,
+        has_work=partial(has_pending, app.state.database),
+    )
     add_error_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
@@ -68,6 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
         PageCacheMiddleware,
         database=app.state.database,
         entries=settings.page_cache,
+        on_move=app.state.quote_worker.begin,
     )
     app.add_middleware(GuardMiddleware, base_url=settings.base_url)
     app.add_middleware(HeadMiddleware)

@@ -13,7 +13,7 @@ says `no-store` pass by.
 import gzip
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -44,6 +44,7 @@ PASSING = (
 )
 SWITCHED = "/whatif/"
 SECRET_MOST = 200
+UNSEEN = -1
 PRIVATE = (b"cache-control", b"private, no-cache")
 COOKIE = SESSION_COOKIE.encode()
 CHOOSING = (b"hx-", b"x-forwarded-")
@@ -107,18 +108,23 @@ class PageStore:
         self.entries = entries
         self.most = most
         self.size = 0
-        self.head = -1
+        self.head = UNSEEN
         self._kept: OrderedDict[tuple[object, ...], Kept] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def move_to(self, head: int) -> None:
-        """Forget all answers if the log has another head now."""
-        if head != self.head:
+    def move_to(self, head: int) -> bool:
+        """Forget all answers if the log has another head now; tell so.
+
+        The head that is seen first is no other.
+        """
+        last = self.head
+        if head != last:
             self.head = head
             self.size = 0
             self._kept.clear()
+        return last not in {head, UNSEEN}
 
     def find(self, key: tuple[object, ...]) -> Kept | None:
         """Return the answer of this key."""
@@ -204,12 +210,21 @@ class PageCacheMiddleware:
     ----------
     entries
         Most answers that are kept; 0 switches it off.
+    on_move
+        Called when the log has another head than at the request before,
+        whichever program wrote it.
     """
 
     def __init__(
-        self, app: ASGIApp, *, database: Database, entries: int
+        self,
+        app: ASGIApp,
+        *,
+        database: Database,
+        entries: int,
+        on_move: Callable[[], object],
     ) -> None:
         self.app = app
+        self.on_move = on_move
         self.watch = Watch(database)
         self.store = PageStore(entries)
 
@@ -222,7 +237,8 @@ class PageCacheMiddleware:
             await self.app(scope, receive, send)
             return
         head, reviewer = await self.watch.look(asked.secret)
-        self.store.move_to(head)
+        if self.store.move_to(head):
+            self.on_move()
         key = (*asked.key, reviewer)
         kept = self.store.find(key)
         if kept is not None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import structlog
 from fastapi.testclient import TestClient
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import Engine, event
@@ -155,6 +156,13 @@ def sqlite_copies(tmp_path_factory: pytest.TempPathFactory) -> SQLiteCopies:
 def postgres_copies(postgres_root: Path) -> PostgresCopies:
     """Return the maker of PostgreSQL databases."""
     return PostgresCopies(postgres_root)
+
+
+@pytest.fixture(autouse=True)
+def fresh_log() -> Iterator[None]:
+    """Forget where a command logged to: its streams are gone after it."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(params=ENGINES)

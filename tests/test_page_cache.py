@@ -25,6 +25,7 @@ class Site:
     def __init__(self, database: Database, size: int = ENTRIES) -> None:
         self.database = database
         self.made: list[str] = []
+        self.moves: list[int] = []
         app = FastAPI()
         app.state.database = database
         app.get("/page")(self.show)
@@ -37,7 +38,10 @@ class Site:
         app.get("/whatif/a")(self.show)
         app.post("/page")(self.change)
         app.add_middleware(
-            PageCacheMiddleware, database=database, entries=size
+            PageCacheMiddleware,
+            database=database,
+            entries=size,
+            on_move=lambda: self.moves.append(len(self.made)),
         )
         self.client = TestClient(app)
 
@@ -281,6 +285,18 @@ def test_no_entries_switch_it_off(empty_database: Database) -> None:
 def make_answer(size: int = 10) -> Kept:
     """Return an answer of so many bytes."""
     return Kept([], b"", b"x" * size, b'"t"')
+
+
+def test_who_wants_to_know_hears_that_the_log_moved(site: Site) -> None:
+    """Once a change, at the request that sees it; the first sees none."""
+    for _ in range(2):
+        site.client.get("/page")
+    assert site.moves == []
+    with site.database.write() as session:
+        entries.append_entry(session, "program", "test.done", "test:1", {})
+    for _ in range(2):
+        site.client.get("/page")
+    assert site.moves == [1]
 
 
 def test_the_least_lately_used_goes_first() -> None:

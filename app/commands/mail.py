@@ -10,7 +10,10 @@ import typer
 
 from app.commands.database import open_for_change
 from app.commands.progress import ProgressLine
+from app.commands.quotes import align_mails
+from app.commands.quotes import describe as describe_aligned
 from app.config import Settings
+from app.db import Database
 from app.errors import CommandError
 from app.services import importing, messages
 from app.services.importing import ImportReport
@@ -27,9 +30,16 @@ BAR = 24
 
 
 def import_mails(
-    settings: Settings, paths: Sequence[str], *, mboxo: bool = False
+    settings: Settings,
+    paths: Sequence[str],
+    *,
+    mboxo: bool = False,
+    align: bool = True,
 ) -> None:
-    """Store mails; say what came of it, and which were refused where."""
+    """Store mails and find what they quote; say what came of it.
+
+    Those that were refused are listed with their places.
+    """
     form = MboxForm.mboxo if mboxo else MboxForm.mboxrd
     for path in paths:
         if path != STANDARD_INPUT and not Path(path).exists():
@@ -38,16 +48,17 @@ def import_mails(
         [Path(path) for path in paths if path != STANDARD_INPUT], form
     )
     mails = _read(boxes, paths, form)
-    with open_for_change(settings) as database, ProgressLine() as line:
-        started = time.monotonic()
+    with open_for_change(settings) as database:
+        with ProgressLine() as line:
+            started = time.monotonic()
 
-        def show(report: ImportReport) -> None:
-            seconds = time.monotonic() - started
-            line.write(describe_progress(boxes, report, seconds))
+            def show(report: ImportReport) -> None:
+                seconds = time.monotonic() - started
+                line.write(describe_progress(boxes, report, seconds))
 
-        report = importing.import_mails(
-            database, mails, actor=PROGRAM, on_progress=show
-        )
+            report = importing.import_mails(
+                database, mails, actor=PROGRAM, on_progress=show
+            )
         if report.total == 1 and report.message_ids:
             # one mail: say where it is shown
             with database.read() as session:
@@ -55,7 +66,16 @@ def import_mails(
             typer.echo(f"{message.subject} is at /m/{message.message_id}/")
         else:
             typer.echo(describe(report))
+        if align:
+            _align(database)
     tell_refusals(report)
+
+
+def _align(database: Database) -> None:
+    """Find what the mails quote, and say so if they quote anything."""
+    report, seconds = align_mails(database)
+    if report.decided or report.waiting:
+        typer.echo(describe_aligned(report, seconds))
 
 
 def _read(

@@ -126,6 +126,17 @@ def align_pending(
     return AlignReport(done, decided, waiting)
 
 
+def has_pending(database: Database) -> bool:
+    """Tell whether a mail waits for being aligned."""
+    with database.read() as session:
+        try:
+            newest = revisions.get_newest(session).id
+        except NotFoundError:
+            return False
+        found = select(col(Message.id)).where(_is_pending(newest)).limit(1)
+        return session.scalar(found) is not None
+
+
 def align_in_worker(url: str) -> AlignReport:
     """Align in a process of its own, behind all that somebody waits for."""
     if hasattr(os, "nice"):
@@ -140,8 +151,11 @@ def align_in_worker(url: str) -> AlignReport:
 
 
 def _is_pending(newest: int) -> ColumnElement[bool]:
+    # in terms that an index answers
     return or_(
-        col(Message.aligned_to).is_(None), col(Message.aligned_to) != newest
+        col(Message.aligned_to).is_(None),
+        col(Message.aligned_to) < newest,
+        col(Message.aligned_to) > newest,
     )
 
 

@@ -1,7 +1,7 @@
 """The aligner in the background: one process, as long as mails wait.
 
-Whoever has imported a mail, or made a revision, says so by `begin`; nobody
-waits for it.
+Whoever has imported a mail, or made a revision, says so by `begin`, and so
+does who sees that another program changed the review; nobody waits for it.
 """
 
 import threading
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.services.aligning import AlignReport, Told, align_in_worker
 from app.services.workers import StoppedError, Task, WorkerPool
@@ -36,6 +37,8 @@ class QuoteWorker:
         if it is None.
     delay
         Seconds to wait for more before it begins.
+    has_work
+        Tells whether a mail waits, so that no process is started for none.
     """
 
     def __init__(
@@ -44,10 +47,12 @@ class QuoteWorker:
         *,
         start: Callable[[], Executor] | None = None,
         delay: float = DELAY,
+        has_work: Callable[[], bool] = lambda: True,
     ) -> None:
         self._url = url
         self._start = start or _start_pool
         self._delay = delay
+        self._has_work = has_work
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
         self._executor: Executor | None = None
@@ -91,9 +96,10 @@ class QuoteWorker:
             executor.shutdown(wait=True, cancel_futures=True)
 
     def _work(self) -> None:
+        has_work = self._look()
         with self._lock:
             self._timer = None
-            if self._is_closed:
+            if self._is_closed or not has_work:
                 return
             self._is_asked_again = False
             if self._executor is None:
@@ -101,6 +107,14 @@ class QuoteWorker:
             future = self._executor.submit(align_in_worker, self._url)
             self._future = future
         future.add_done_callback(self._finish)
+
+    def _look(self) -> bool:
+        try:
+            return self._has_work()
+        except SQLAlchemyError:
+            # nobody waits for this thread: the next change asks again
+            logger.exception("aligning_failed")
+            return False
 
     def _finish(self, future: Future[AlignReport]) -> None:
         try:

@@ -8,7 +8,9 @@ import pytest
 
 from app.commands.mail import describe_progress, import_mails
 from app.config import Settings
+from app.db import Database
 from app.errors import CommandError
+from app.services import remarks, revisions
 from app.services.importing import ImportReport
 from app.services.mailbox import Mailboxes
 
@@ -44,6 +46,44 @@ def test_one_mail_is_named_with_its_page(
     for _ in range(2):
         import_mails(settings, [str(tmp_path / "one.eml")])
         assert capsys.readouterr().out == "one is at /m/1@x/\n"
+
+
+QUOTING = (
+    b"From: Ada <ada@b.example>\nMessage-ID: <q@x>\nSubject: q\n\n"
+    b"> The guest does not control the hardware interrupt flag.\n\nWhy?\n"
+)
+
+
+def list_remarks_of(settings: Settings) -> list[str]:
+    database = Database(settings.get_database_url())
+    with database.read() as session:
+        newest = revisions.get_newest(session).id
+        found = [r.text for r in remarks.list_remarks(session, newest)]
+    database.close()
+    return found
+
+
+def test_what_was_imported_is_aligned(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who imports and opens the document finds the remarks there."""
+    (tmp_path / "q.eml").write_bytes(QUOTING)
+    import_mails(settings, [str(tmp_path / "q.eml")])
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "q is at /m/q@x/"
+    assert told[1].startswith("1 mail aligned in ")
+    assert told[1].endswith(": 1 quote decided, 0 wait")
+    assert list_remarks_of(settings) == ["Why?"]
+
+
+def test_aligning_can_wait(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --no-align the mail is stored, and waits for who aligns it."""
+    (tmp_path / "q.eml").write_bytes(QUOTING)
+    import_mails(settings, [str(tmp_path / "q.eml")], align=False)
+    assert capsys.readouterr().out == "q is at /m/q@x/\n"
+    assert list_remarks_of(settings) == []
 
 
 def test_a_refusal_is_a_line_with_its_place_and_fails(

@@ -4,11 +4,16 @@ import threading
 from concurrent.futures import Executor, Future
 from typing import Any
 
+import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import select
 from sqlmodel import col
 
+from app.config import Settings
 from app.db import Database
+from app.main import create_app
 from app.models import Message
+from app.services.aligning import align_pending, has_pending
 from app.services.explorer import InlineExecutor
 from app.services.importing import import_mails
 from app.services.mailbox import RawMail
@@ -105,3 +110,35 @@ def test_who_ends_at_once_starts_nothing(database: Database) -> None:
     worker.begin()
     worker.close()
     assert held.futures == []
+
+
+def test_nothing_waiting_starts_nothing(database: Database) -> None:
+    """Each change asks; only what a mail waits for costs a process."""
+    worker = QuoteWorker(
+        database.url,
+        start=lambda: pytest.fail("a process for nothing"),
+        delay=0,
+        has_work=lambda: has_pending(database),
+    )
+    worker.begin()
+    import_one(database)
+    assert has_pending(database)
+    align_pending(database, lambda _done, _total: None)
+    worker.begin()
+    worker.close()
+
+
+def test_server_hears_of_mails_imported_beside_it(
+    settings: Settings, database: Database
+) -> None:
+    """The next page after another program's import has them aligned."""
+    with TestClient(create_app(settings)) as client:
+        client.get("/document/")
+        import_one(database)
+        client.get("/document/")
+        wait = threading.Event()
+        for _ in range(600):
+            if is_aligned(database):
+                break
+            wait.wait(0.1)
+    assert is_aligned(database)
