@@ -534,8 +534,9 @@ class Quote(SQLModel, table=True):
 class QuoteCandidate(SQLModel, table=True):
     """A place that a quote may be from; position 0 scores best.
 
-    `score` is in thousandths; `method` says how it was found. `exact` is the
-    text there, `start` and `end` its code points in the section's text.
+    `score` is in thousandths; `method` says how it was found. `start` and
+    `end` are the code points of the quote's own words in the section's text,
+    None where it has other words, or the same more than once.
     """
 
     __tablename__ = "quote_candidate"
@@ -548,9 +549,8 @@ class QuoteCandidate(SQLModel, table=True):
     )
     method: str
     score: int
-    start: int
-    end: int
-    exact: str
+    start: int | None = None
+    end: int | None = None
 
 
 class Thread(SQLModel, table=True):

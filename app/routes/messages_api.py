@@ -95,7 +95,10 @@ class CandidateOut(BaseModel):
     section: QuotedSectionOut
     call: str | None = Field(examples=["VMI_CPUID"])
     score: float = Field(description="From 0 to 1.", examples=[0.934])
-    method: str = Field(examples=["parent"])
+    method: str = Field(
+        description="The evidence; `overlap` is a few words in common.",
+        examples=["parent"],
+    )
 
 
 class QuoteOut(BaseModel):

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from app.services.likeness import find_hits
-from app.services.outlines import Outline, Place, ReadText, pack
+from app.services.outlines import Outline, Place, ReadText, Span, pack
 
 SURE = 0.90
 LEAD = 0.10
@@ -59,17 +59,22 @@ class Method(StrEnum):
     reply = "reply"
     named = "named"
     words = "words"
+    overlap = "overlap"
 
 
 VERBATIM = frozenset({Method.source, Method.entry})
 
 
 class Candidate(NamedTuple):
-    """A place that a quote may be from; `score` is between 0 and 1."""
+    """A place that a quote may be from; `score` is between 0 and 1.
+
+    `span` is where the section has the quote's own words, if it has them.
+    """
 
     place: Place
     score: float
     method: str
+    span: Span | None = None
 
 
 class Effort:

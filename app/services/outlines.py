@@ -85,6 +85,13 @@ class OutlineCall:
     text: str
 
 
+class Span(NamedTuple):
+    """A passage of a section's text, in code points."""
+
+    start: int
+    end: int
+
+
 class Mark(NamedTuple):
     """From where on a packed text belongs to a place."""
 
@@ -127,6 +134,24 @@ def pack(text: str) -> str:
 def _strip_plus(line: str) -> str:
     bare = line.lstrip(" \t").removeprefix("+")
     return "".join(bare.split()).casefold()
+
+
+def _pack_places(text: str) -> tuple[str, Sequence[int]]:
+    """Return a text packed, and where each of its characters stands."""
+    packed: list[str] = []
+    places: list[int] = []
+    at = 0
+    for line in text.split("\n"):
+        bare = line.lstrip(" \t").removeprefix("+")
+        start = at + len(line) - len(bare)
+        for number, letter in enumerate(bare, start):
+            if not letter.isspace():
+                # one letter may be several in small
+                small = letter.casefold()
+                packed.append(small)
+                places += [number] * len(small)
+        at += len(line) + 1
+    return "".join(packed), places
 
 
 def list_terms(text: str) -> list[str]:
@@ -199,6 +224,7 @@ class Outline:
             for call in self.calls.values()
         }
         self._short = _index_short_names(self.calls.values())
+        self._packed: dict[int, tuple[str, Sequence[int]]] = {}
 
     def _make_postings(self) -> Mapping[str, tuple[float, list[int]]]:
         holders: dict[str, list[int]] = defaultdict(list)
@@ -241,6 +267,17 @@ class Outline:
             if place.call is None
             else f"{text}\n{self.calls[place.call].text}"
         )
+
+    def find_span(self, place: Place, packed: str) -> Span | None:
+        """Return where a place's section has packed words exactly once."""
+        section = self.sections[place.section]
+        if section.id not in self._packed:
+            self._packed[section.id] = _pack_places(section.text)
+        text, places = self._packed[section.id]
+        at = text.find(packed)
+        if at < 0 or text.find(packed, at + 1) >= 0:
+            return None
+        return Span(places[at], places[at + len(packed) - 1] + 1)
 
     def find_mark(self, line: str) -> tuple[Place, bool] | None:
         """Return what a line is the start of, and whether it is a heading.

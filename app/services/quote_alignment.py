@@ -7,7 +7,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from app.services.alignment import (
+    MOST_CANDIDATES,
     NOISE,
+    SHORTEST,
     WORDS_ALONE,
     WORTH_KEEPING,
     WORTH_SHOWING,
@@ -28,6 +30,9 @@ from app.services.quoted_blocks import Block, Stretch
 FEWEST_PLACES = 3
 MOST_QUOTED = 0.1
 MOST_ORDERED = 100
+WEAK = 0.3
+"""The score of a place that has only words in common, at most."""
+
 
 _SENTENCE_END = re.compile(r"[.?!:;]['\")\]]*\s*\Z")
 _GOES_ON = re.compile(r"[\s+]*[a-z]")
@@ -78,8 +83,53 @@ def align(blocks: Sequence[Block], knowledge: Knowledge) -> list[Aligned]:
     for case in cases:
         candidates = case.scores.rank()
         if candidates and candidates[0].score >= WORTH_SHOWING:
-            found.append(Aligned(case.block, candidates, decide(candidates)))
+            place = decide(candidates)
+            weak = _list_weak(case, candidates, knowledge.outline)
+            found.append(
+                Aligned(
+                    case.block,
+                    _find_spans(case, [*candidates, *weak], knowledge),
+                    place,
+                )
+            )
     return found
+
+
+def _list_weak(
+    case: _Case, strong: Sequence[Candidate], outline: Outline
+) -> list[Candidate]:
+    """Return further places that share words with a quote, best first.
+
+    They are shown so that a person sees what else there is; they decide
+    nothing, and never come before what has better evidence.
+    """
+    room = MOST_CANDIDATES - len(strong)
+    known = {candidate.place for candidate in strong}
+    most = min(WEAK, strong[-1].score)
+    whole = max(case.weights.values(), default=0.0)
+    ranked = sorted(case.weights.items(), key=lambda one: (-one[1], one[0]))
+    shares = (
+        (outline.places[number], weight / whole) for number, weight in ranked
+    )
+    return [
+        Candidate(place, most * share, Method.overlap)
+        for place, share in shares
+        if place not in known and share >= WORTH_KEEPING
+    ][: max(0, room)]
+
+
+def _find_spans(
+    case: _Case, candidates: Sequence[Candidate], knowledge: Knowledge
+) -> list[Candidate]:
+    """Return the candidates with where their sections have the words."""
+    packed = pack_quote(case.block.text)
+    if len(packed) < SHORTEST:
+        return list(candidates)
+    outline = knowledge.outline
+    return [
+        candidate._replace(span=outline.find_span(candidate.place, packed))
+        for candidate in candidates
+    ]
 
 
 def _open(block: Block, knowledge: Knowledge, effort: Effort) -> _Case:

@@ -53,10 +53,10 @@ class KnownQuote:
         return len([c for c in self.candidates if c.score >= COVERED]) > 1
 
     def list_carried(self) -> list[Candidate]:
-        """Return what it passes on: the decision, else all candidates."""
+        """Return what it passes on: the decision, else what may be it."""
         if self.place is not None:
             return [Candidate(self.place, FIRM, Method.parent)]
-        return list(self.candidates)
+        return [c for c in self.candidates if c.method != Method.overlap]
 
 
 @dataclass(frozen=True, slots=True)

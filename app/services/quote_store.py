@@ -21,8 +21,9 @@ from app.models import (
     Section,
     get_id,
 )
-from app.services import remarks
+from app.services import anchors, remarks
 from app.services.alignment import Candidate
+from app.services.annotations import Passage, make_passage
 from app.services.entries import append_entry
 from app.services.outlines import Place
 from app.services.quote_alignment import Aligned
@@ -171,9 +172,8 @@ def _put(
                 "call_id": candidate.place.call,
                 "method": candidate.method,
                 "score": round(candidate.score * THOUSAND),
-                "start": 0,
-                "end": 0,
-                "exact": "",
+                "start": candidate.span.start if candidate.span else None,
+                "end": candidate.span.end if candidate.span else None,
             }
             for number, candidate in enumerate(aligned.candidates)
         ],
@@ -202,7 +202,7 @@ def bind(
             message_id=mail.message_id,
             section_id=best.place.section,
             call_id=best.place.call,
-            passage=None,
+            passage=_read_passage(session, best),
             text=reply,
             created_at=mail.at,
         )
@@ -226,6 +226,14 @@ def bind(
     logger.info(
         "quote_decided", message_id=mail.message_id, position=quote.position
     )
+
+
+def _read_passage(session: Session, best: Candidate) -> Passage | None:
+    """Return what the clause has of the quote's own words, if it has them."""
+    if best.span is None:
+        return None
+    clause = anchors.read_clause(session, best.place.section)
+    return make_passage(clause.text, best.span.start, best.span.end)
 
 
 def _read_names(session: Session, place: Place) -> tuple[str, str | None]:

@@ -26,7 +26,7 @@ from app.services import revisions
 from app.services.alignment import Candidate
 from app.services.document import list_call_names
 from app.services.entries import append_entry, take_turn
-from app.services.outlines import Place
+from app.services.outlines import Place, Span
 from app.services.quote_store import ask_again, bind, get_subject, read_mail
 from app.services.quoted_blocks import Block, find_blocks
 from app.services.remarks import read_name
@@ -307,7 +307,12 @@ def decide_quote(
         visitor.actor,
         mail,
         quote,
-        Candidate(Place(section_id, call_id), 1.0, BY_HAND),
+        Candidate(
+            Place(section_id, call_id),
+            1.0,
+            BY_HAND,
+            _read_span(session, quote_id, section_id),
+        ),
     )
     quote.reviewer_id = visitor.id
     session.flush()
@@ -333,6 +338,22 @@ def dismiss_quote(session: Session, visitor: Visitor, quote_id: int) -> str:
     )
     ask_again(session, [mail.id])
     return mail.message_id
+
+
+def _read_span(
+    session: Session, quote_id: int, section_id: int
+) -> Span | None:
+    """Return where a section has the words of a quote, if that is known."""
+    row = session.execute(
+        select(col(QuoteCandidate.start), col(QuoteCandidate.end))
+        .where(
+            col(QuoteCandidate.quote_id) == quote_id,
+            col(QuoteCandidate.section_id) == section_id,
+            col(QuoteCandidate.start).is_not(None),
+        )
+        .limit(1)
+    ).first()
+    return Span(row[0] or 0, row[1] or 0) if row else None
 
 
 def _get_open(session: Session, quote_id: int) -> Quote:

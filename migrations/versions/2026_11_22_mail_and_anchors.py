@@ -273,9 +273,8 @@ def upgrade() -> None:
         sa.Column("call_id", sa.Integer(), nullable=True),
         sa.Column("method", sa.String(), nullable=False),
         sa.Column("score", sa.Integer(), nullable=False),
-        sa.Column("start", sa.Integer(), nullable=False),
-        sa.Column("end", sa.Integer(), nullable=False),
-        sa.Column("exact", sa.String(), nullable=False),
+        sa.Column("start", sa.Integer(), nullable=True),
+        sa.Column("end", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(
             ["call_id"],
             ["call.id"],

@@ -96,7 +96,17 @@ def test_what_names_two_calls_waits_with_both(waiting: QuoteRow) -> None:
     """All candidates are kept, and none of two that are alike is chosen."""
     assert waiting.state == QuoteState.waiting
     assert waiting.section is None
-    assert {c.call for c in waiting.candidates} == {"VMI_RDTSC", "VMI_RDPMC"}
+    best = waiting.candidates[:2]
+    assert {c.call for c in best} == {"VMI_RDTSC", "VMI_RDPMC"}
+
+
+def test_weak_candidates_are_listed_behind(waiting: QuoteRow) -> None:
+    """What shares only words is shown too, for a person to judge."""
+    scores = [c.score for c in waiting.candidates]
+    assert len(scores) > 2
+    assert scores == sorted(scores, reverse=True)
+    assert {c.method for c in waiting.candidates[2:]} <= {"words", "overlap"}
+    assert scores[-1] <= 300
 
 
 def test_decision_makes_the_answer_a_remark(

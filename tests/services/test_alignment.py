@@ -150,6 +150,17 @@ def test_document_itself_is_found_in_a_quote() -> None:
     (found,) = align(blocks, Knowledge(outline=outline, sources=[source]))
     assert found.place == Place(1, None)
     assert found.candidates[0].method == Method.source
+    assert found.candidates[0].span == (0, 42)
+
+
+def test_place_of_the_words_is_known_where_they_are_once() -> None:
+    """White space, case and marks of a patch do not count."""
+    outline = make_outline("So:\n+ It is\n+\tÄhnlich, STRASSE.", "a b a b")
+    span = outline.find_span(Place(0, None), pack("is ähnlich, straße"))
+    assert span == (9, 30)
+    assert outline.find_span(Place(1, None), "ab") is None
+    assert outline.find_span(Place(1, None), "ba") == (2, 5)
+    assert outline.find_span(Place(1, None), "c") is None
 
 
 def test_hostile_quotes_take_bounded_time() -> None:
