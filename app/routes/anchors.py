@@ -43,6 +43,7 @@ class Act(StrEnum):
     choose = "choose"
     reattach = "reattach"
     orphan = "orphan"
+    reopen = "reopen"
 
 
 class AnchorForm(BaseModel):
@@ -71,6 +72,8 @@ class AnchorsPage(Page):
     orphans: Sequence[Waiting]
     more_proposed: int | None
     more_orphans: int | None
+    confirmed: Sequence[Waiting]
+    more_confirmed: int | None
     waiting: WaitingQuotes
     sections: Sequence[tuple[str, str]]
     may_edit: bool
@@ -88,9 +91,10 @@ def list_anchors(  # noqa: PLR0913 - each is a place in one of the lists
     proposed: Place = 0,
     orphans: Place = 0,
     quotes: Place = 0,
+    confirmed: Place = 0,
 ) -> Response:
     """Show what waits for an editor, each list from a place on."""
-    page = _build_page(shell, session, (proposed, orphans, quotes))
+    page = _build_page(shell, session, (proposed, orphans, quotes, confirmed))
     return render(request, shell, page)
 
 
@@ -120,6 +124,8 @@ def settle_anchor(  # noqa: PLR0913 - each is a part of the request
                     form.section or "",
                     form.quote,
                 )
+            elif form.act == Act.reopen:
+                settling.reopen(session, visitor, anchor_id)
             else:
                 settling.set_orphan(session, visitor, anchor_id)
         except InvalidError as error:
@@ -138,7 +144,7 @@ def settle_anchor(  # noqa: PLR0913 - each is a part of the request
 def _build_page(  # noqa: PLR0913 - what was refused has three parts
     shell: Shell,
     session: SessionDep,
-    after: tuple[int, int, int] = (0, 0, 0),
+    after: tuple[int, int, int, int] = (0, 0, 0, 0),
     *,
     refused: int | None = None,
     typed: Typed | None = None,
@@ -150,6 +156,7 @@ def _build_page(  # noqa: PLR0913 - what was refused has three parts
     orphans = settling.list_waiting(
         session, AnchorState.orphan, after=after[1]
     )
+    confirmed = settling.list_confirmed(session, after=after[3])
     may_edit = shell.reviewer is not None and shell.reviewer.may(Role.editor)
     return AnchorsPage(
         counts=settling.count_waiting(session),
@@ -157,6 +164,8 @@ def _build_page(  # noqa: PLR0913 - what was refused has three parts
         orphans=orphans,
         more_proposed=_find_last(proposed),
         more_orphans=_find_last(orphans),
+        confirmed=confirmed,
+        more_confirmed=_find_last(confirmed),
         waiting=quotes.read_waiting(session, after=after[2]),
         sections=threads.list_choices(session).sections if may_edit else (),
         may_edit=may_edit,

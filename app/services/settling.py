@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, aliased
 from sqlmodel import col
 
@@ -30,8 +30,9 @@ from app.models import (
 from app.services import anchors
 from app.services.anchoring import CERTAIN, Crossing, Method
 from app.services.annotations import Passage, find_passage, make_passage
-from app.services.carrier import compute_digest
-from app.services.differences import map_sections
+from app.services.carrier import Carrier, compute_digest
+from app.services.comparison import Words, mark_words
+from app.services.differences import Deadline, map_sections
 from app.services.entries import append_entry, take_turn
 from app.services.masking import mask_addresses
 from app.services.reviewers import Visitor
@@ -42,8 +43,11 @@ from app.services.revisions import (
 )
 from app.services.texts import Text
 
+WAITING = (AnchorState.proposed, AnchorState.orphan)
 MOST = 100
 EXCERPT = 200
+COMPARED = 0.5
+"""Seconds a page may take to mark words; what is left is shown whole."""
 logger = structlog.get_logger()
 
 
@@ -56,11 +60,12 @@ class SectionName(NamedTuple):
 
 
 class Rival(NamedTuple):
-    """A place that an anchor may be at."""
+    """A place that an anchor may be at; `words` marks what is another now."""
 
     section: SectionName
     score: int
     exact: str
+    words: Sequence[Words]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +96,22 @@ def list_waiting(
     session: Session, state: AnchorState, *, after: int = 0
 ) -> list[Waiting]:
     """Return the anchors of the newest revision in a state, `MOST` at most."""
+    return _list_anchors(session, after, col(Anchor.state) == state)
+
+
+def list_confirmed(session: Session, *, after: int = 0) -> list[Waiting]:
+    """Return those whose place a person chose, `MOST` at most."""
+    return _list_anchors(
+        session,
+        after,
+        col(Anchor.method) == Method.confirmed.value,
+        col(Anchor.state).not_in(WAITING),
+    )
+
+
+def _list_anchors(
+    session: Session, after: int, *conditions: ColumnElement[bool]
+) -> list[Waiting]:
     original, old = aliased(Anchor), aliased(Section)
     message_id = func.coalesce(
         col(Annotation.message_id), col(Thread.message_id)
@@ -143,14 +164,15 @@ def list_waiting(
         .outerjoin(Message, col(Message.message_id) == message_id)
         .where(
             col(Anchor.revision_id) == select_newest_id(),
-            col(Anchor.state) == state,
             col(Anchor.id) > after,
+            *conditions,
         )
         .order_by(col(Anchor.id))
         .limit(MOST)
     ).all()
     names = _read_names(session) if rows else {}
-    return [_make_waiting(row, names) for row in rows]
+    until = Deadline(COMPARED)
+    return [_make_waiting(row, names, until) for row in rows]
 
 
 def _read_names(session: Session) -> Mapping[int, SectionName]:
@@ -166,7 +188,7 @@ def _read_names(session: Session) -> Mapping[int, SectionName]:
 
 
 def _make_waiting(
-    row: Sequence[Any], names: Mapping[int, SectionName]
+    row: Sequence[Any], names: Mapping[int, SectionName], until: Deadline
 ) -> Waiting:
     title = mask_addresses(" ".join(row[4].split()))
     if len(title) > EXCERPT:
@@ -186,7 +208,12 @@ def _make_waiting(
         call=row[13],
         section=names.get(row[14]),
         rivals=[
-            Rival(names[one["section"]], one["score"], one["exact"])
+            Rival(
+                names[one["section"]],
+                one["score"],
+                one["exact"],
+                mark_words(row[8], one["exact"], until) if row[8] else (),
+            )
             for one in row[15]
             if one["section"] in names
         ],
@@ -268,20 +295,65 @@ def set_orphan(session: Session, visitor: Visitor, anchor_id: int) -> None:
     anchor = _require_waiting(session, anchor_id)
     clause = _find_clause(session, anchor)
     anchor.state = AnchorState.orphan
-    anchor.start = anchor.end = None
-    anchor.exact = anchor.prefix = anchor.suffix = ""
+    _put(anchor, None, visitor)
     _finish(session, visitor, anchor, clause, "anchor.orphaned")
 
 
+def reopen(session: Session, visitor: Visitor, anchor_id: int) -> None:
+    """Take back what a person chose: the anchor waits again.
+
+    It has the place that the carrying found for it, if it found any.
+
+    Raises
+    ------
+    ConflictError
+        When nobody chose its place.
+    """
+    anchor = _require_newest(session, anchor_id)
+    if anchor.method != Method.confirmed.value:
+        raise ConflictError("nobody chose the place of this anchor")
+    carrier = Carrier(session, anchor.revision_id)
+    fresh = carrier.carry(_read_original(session, anchor), None)
+    rivals = fresh.rivals
+    if fresh.section_id is not None and fresh.state not in WAITING:
+        # a place that would be sure is one to choose again
+        rivals = [
+            {
+                "section": fresh.section_id,
+                "start": fresh.start,
+                "end": fresh.end,
+                "score": fresh.score,
+                "exact": fresh.exact,
+            }
+        ]
+        fresh.state = AnchorState.proposed
+    anchor.state, anchor.score = fresh.state, fresh.score
+    anchor.rivals = rivals
+    anchor.start, anchor.end = fresh.start, fresh.end
+    anchor.exact = fresh.exact
+    anchor.prefix, anchor.suffix = fresh.prefix, fresh.suffix
+    anchor.method = fresh.method
+    anchor.reviewer_id = None
+    clause = None
+    if fresh.section_id is not None:
+        clause = anchors.read_clause(session, fresh.section_id)
+    _finish(session, visitor, anchor, clause, "anchor.reopened")
+
+
 def _require_waiting(session: Session, anchor_id: int) -> Anchor:
+    anchor = _require_newest(session, anchor_id)
+    if anchor.state not in WAITING:
+        raise ConflictError("the place of this anchor is settled")
+    return anchor
+
+
+def _require_newest(session: Session, anchor_id: int) -> Anchor:
     take_turn(session)
     anchor = session.get(Anchor, anchor_id)
     if anchor is None:
         raise NotFoundError("anchor", str(anchor_id))
     if anchor.revision_id != get_newest(session).id:
         raise ConflictError("this anchor belongs to an older revision")
-    if anchor.state not in (AnchorState.proposed, AnchorState.orphan):
-        raise ConflictError("the place of this anchor is settled")
     return anchor
 
 
@@ -295,12 +367,18 @@ def _settle(  # noqa: PLR0913, PLR0917 - each is a part of the choice
 ) -> None:
     anchor.state = AnchorState.moved
     anchor.score = score
+    _put(anchor, passage, visitor)
+    _finish(session, visitor, anchor, clause, "anchor.confirmed")
+
+
+def _put(anchor: Anchor, passage: Passage | None, visitor: Visitor) -> None:
+    anchor.method = Method.confirmed.value
+    anchor.reviewer_id = visitor.id
     anchor.start = passage.start if passage else None
     anchor.end = passage.end if passage else None
     anchor.exact = passage.exact if passage else ""
     anchor.prefix = passage.prefix if passage else ""
     anchor.suffix = passage.suffix if passage else ""
-    _finish(session, visitor, anchor, clause, "anchor.confirmed")
 
 
 def _finish(
@@ -310,10 +388,8 @@ def _finish(
     clause: anchors.Clause | None,
     event: str,
 ) -> None:
-    anchor.method = Method.confirmed.value
     anchor.section_id = clause.id if clause else None
     anchor.digest = compute_digest(clause.text) if clause else ""
-    anchor.reviewer_id = visitor.id
     anchor.made_at = datetime.now(UTC)
     session.flush()
     subject = f"annotation:{anchor.annotation_id}"
@@ -344,8 +420,20 @@ def _finish(
 
 def _find_clause(session: Session, anchor: Anchor) -> anchors.Clause | None:
     """Return what became of the clause that was spoken of."""
-    original = session.execute(
-        select(col(Anchor.revision_id), col(Anchor.section_id)).where(
+    original = _read_original(session, anchor)
+    old = load_sections(session, original.revision_id)
+    new = load_sections(session, anchor.revision_id)
+    crossing = Crossing(Text(old), Text(new), map_sections(old, new))
+    place = next(n for n, s in enumerate(old) if s.id == original.section_id)
+    found = crossing.get_clause(place)
+    return (
+        None if found is None else anchors.read_clause(session, new[found].id)
+    )
+
+
+def _read_original(session: Session, anchor: Anchor) -> Anchor:
+    return session.scalars(
+        select(Anchor).where(
             col(Anchor.annotation_id).is_not_distinct_from(
                 anchor.annotation_id
             ),
@@ -354,11 +442,3 @@ def _find_clause(session: Session, anchor: Anchor) -> anchors.Clause | None:
             col(Anchor.method) == Method.original.value,
         )
     ).one()
-    old = load_sections(session, original[0])
-    new = load_sections(session, anchor.revision_id)
-    crossing = Crossing(Text(old), Text(new), map_sections(old, new))
-    place = next(n for n, s in enumerate(old) if s.id == original[1])
-    found = crossing.get_clause(place)
-    return (
-        None if found is None else anchors.read_clause(session, new[found].id)
-    )

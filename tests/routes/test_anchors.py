@@ -153,6 +153,20 @@ def test_an_editor_takes_a_place(changed: int, editor: TestClient) -> None:
     assert f'{PAGE}#anchor-{changed}"' not in text
 
 
+def test_an_editor_takes_a_place_back(
+    changed: int, editor: TestClient, client: TestClient
+) -> None:
+    editor.post(f"{PAGE}{changed}", data={"act": "choose", "rival": "0"})
+    assert f'id="confirmed-{changed}"' in editor.get(PAGE).text
+    answer = editor.post(
+        f"{PAGE}{changed}", data={"act": "reopen"}, follow_redirects=False
+    )
+    assert answer.status_code == 303
+    text = editor.get(PAGE).text
+    assert f'id="anchor-{changed}"' in text
+    assert f'id="confirmed-{changed}"' not in text
+
+
 def test_what_is_refused_stays_in_its_form(
     changed: int, editor: TestClient
 ) -> None:

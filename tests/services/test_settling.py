@@ -21,6 +21,7 @@ from app.models import (
 )
 from app.services import remarks, revising, settling, threads
 from app.services.annotations import find_passage, read_text
+from app.services.comparison import Change
 from app.services.reviewers import Visitor
 from app.services.revising import NewRevision
 from app.services.threads import NewThread
@@ -119,6 +120,54 @@ def test_a_place_that_is_chosen_is_settled_and_logged(
     assert entry.data["section"] == "alarms"
     with pytest.raises(ConflictError, match="settled"):
         settling.choose_rival(session, editor, anchor.id or 0, 0)
+
+
+def test_a_rival_says_which_words_are_others(
+    session: Session, editor: Visitor, text: str, remark: str
+) -> None:
+    _propose(session, editor, text, remark)
+    [one] = settling.list_waiting(session, AnchorState.proposed)
+    words = one.rivals[0].words
+    old = "".join(w.text for w in words if w.change != Change.added)
+    new = "".join(w.text for w in words if w.change != Change.removed)
+    assert (old, new) == (one.quoted, one.rivals[0].exact)
+    assert "always" in "".join(
+        w.text for w in words if w.change == Change.added
+    )
+
+
+def test_a_choice_can_be_taken_back(
+    session: Session, editor: Visitor, text: str, remark: str
+) -> None:
+    """The anchor waits as it did, and binds no later revision."""
+    anchor = _propose(session, editor, text, remark)
+    before = (anchor.state, anchor.section_id, anchor.start, anchor.rivals)
+    settling.reattach(session, editor, anchor.id or 0, "time-interface")
+    assert [one.id for one in settling.list_confirmed(session)] == [anchor.id]
+    settling.reopen(session, editor, anchor.id or 0)
+    after = (anchor.state, anchor.section_id, anchor.start, anchor.rivals)
+    assert after == before
+    assert anchor.reviewer_id is None
+    assert settling.list_confirmed(session) == []
+    entry = _read_last(session)
+    assert (entry.type, entry.actor) == ("anchor.reopened", "reviewer:edna")
+    assert entry.data["section"] == "alarms"
+    with pytest.raises(ConflictError, match="nobody chose"):
+        settling.reopen(session, editor, anchor.id or 0)
+
+
+def test_a_place_that_would_be_sure_waits_when_reopened(
+    session: Session, editor: Visitor, text: str, remark: str
+) -> None:
+    """Who takes a choice back is asked again, whatever the rules say."""
+    anchor = _propose(session, editor, text, remark)
+    settling.reattach(session, editor, anchor.id or 0, "time-interface")
+    newer = _get_anchor(session, remark, _revise(session, editor, text))
+    assert newer.method == "confirmed"
+    settling.reopen(session, editor, newer.id or 0)
+    assert newer.state == AnchorState.proposed
+    [one] = settling.list_waiting(session, AnchorState.proposed)
+    assert [rival.exact for rival in one.rivals] == [QUOTE]
 
 
 def test_a_choice_holds_while_its_words_stay(
