@@ -15,7 +15,7 @@ from app.commands.quotes import describe as describe_aligned
 from app.config import Settings
 from app.db import Database
 from app.errors import CommandError
-from app.services import importing, messages
+from app.services import importing
 from app.services.importing import ImportReport
 from app.services.mailbox import (
     Mailboxes,
@@ -23,6 +23,7 @@ from app.services.mailbox import (
     RawMail,
     read_stream,
 )
+from app.services.message_list import get_row
 from app.services.reviewers import PROGRAM
 
 STANDARD_INPUT = "-"
@@ -62,7 +63,7 @@ def import_mails(
         if report.total == 1 and report.message_ids:
             # one mail: say where it is shown
             with database.read() as session:
-                message = messages.get_message(session, report.message_ids[0])
+                message = get_row(session, report.message_ids[0])
             typer.echo(f"{message.subject} is at /m/{message.message_id}/")
         else:
             typer.echo(describe(report))

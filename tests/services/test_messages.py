@@ -9,7 +9,7 @@ from sqlmodel import col
 
 from app.errors import InvalidError, NotFoundError
 from app.models import Entry, Message
-from app.services import message_bytes, messages
+from app.services import message_bytes, message_rows, messages
 from app.services.mail import get_synthetic_id
 
 KLEEN = "200603222105.58912.ak@suse.de"
@@ -26,7 +26,7 @@ def test_every_mail_of_the_review_is_kept_as_received(
         raw = file.read_bytes()
         message = messages.import_message(session, raw)
         assert message_bytes.read_raw(session, message.message_id) == raw
-        assert messages.get_message(session, message.message_id).html
+        assert message_rows.get_message(session, message.message_id).html
 
 
 def test_importing_again_changes_nothing(
@@ -55,7 +55,7 @@ def test_the_page_of_an_archive_is_the_mail_that_the_review_knows(
     message = messages.import_message(session, raw)
     assert message.message_id == KLEEN
     assert message_bytes.read_raw(session, message.message_id) == raw
-    detail = messages.get_message(session, KLEEN)
+    detail = message_rows.get_message(session, KLEEN)
     assert len(detail.threads) == 12
     assert "kleen-sti-shadow" in {thread.slug for thread in detail.threads}
 
@@ -76,7 +76,7 @@ def test_a_page_that_is_no_known_mail_gets_an_id_of_its_content(
     raw = ARCHIVED.replace(*change)
     message = messages.import_message(session, raw)
     assert message.message_id == get_synthetic_id(raw)
-    assert messages.get_message(session, message.message_id).threads == []
+    assert message_rows.get_message(session, message.message_id).threads == []
 
 
 def test_an_import_is_logged_with_the_digest_of_its_bytes(
@@ -106,14 +106,19 @@ def test_mails_know_what_they_answer_and_what_answers_them(
 ) -> None:
     for file in sorted((shared / "mail").glob("*.eml")):
         messages.import_message(session, file.read_bytes())
-    detail = messages.get_message(
+    detail = message_rows.get_message(
         session, "20060322213435.GI15997@sorel.sous-sol.org"
     )
-    assert detail.parent is not None
-    assert detail.parent.message_id == KLEEN
-    assert [reply.message_id for reply in detail.replies] == [
-        "200603222213.45910.ak@suse.de"
-    ]
+    assert detail.tree is not None
+    parents = {row.id: row.message_id for row in detail.tree.rows}
+    here = detail.tree.find(detail.message_id)
+    assert here is not None
+    assert parents[here.parent_id or 0] == KLEEN
+    assert [
+        row.message_id
+        for row in detail.tree.rows
+        if row.parent_id == detail.id
+    ] == ["200603222213.45910.ak@suse.de"]
     names = [name for name, _ in detail.headers]
     assert names[0] == "From"
     assert "Received" not in names
@@ -121,6 +126,6 @@ def test_mails_know_what_they_answer_and_what_answers_them(
 
 def test_a_mail_that_is_not_here_is_not_found(session: Session) -> None:
     with pytest.raises(NotFoundError):
-        messages.get_message(session, "x@y")
+        message_rows.get_message(session, "x@y")
     with pytest.raises(NotFoundError):
         message_bytes.read_raw(session, "x@y")
