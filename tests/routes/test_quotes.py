@@ -9,7 +9,14 @@ from sqlmodel import col
 
 from app.db import Database
 from app.identity import SESSION_COOKIE
-from app.models import Annotation, Entry, Message, QuoteState, Role
+from app.models import (
+    Anchor,
+    Annotation,
+    Entry,
+    Message,
+    QuoteState,
+    Role,
+)
 from app.services import aligning, quotes, reviewers
 from app.services.importing import import_mails
 from app.services.mailbox import RawMail
@@ -226,3 +233,20 @@ def test_quote_that_is_none_is_not_found(
         candidates=(),
     )
     assert post(gone, "dismiss") == 404
+
+
+def test_remark_stands_at_the_words_that_were_quoted(
+    database: Database,
+) -> None:
+    """Where the clause has the quote's own words, these are its passage."""
+    words = "The guest does not control the hardware interrupt flag"
+    raw = f"From: Ada <a@b.example>\nMessage-ID: <w@x>\n\n> {words}\n\nWhy?\n"
+    import_mails(database, [RawMail(raw.encode())], actor=PROGRAM)
+    align(database)
+    with database.read() as session:
+        found = session.execute(
+            select(col(Anchor.exact))
+            .join(Annotation, col(Annotation.id) == col(Anchor.annotation_id))
+            .where(col(Annotation.message_id) == "w@x")
+        ).scalars()
+        assert [" ".join(exact.split()) for exact in found] == [words]
