@@ -25,7 +25,7 @@ LONGEST = 5000
 
 MOST_PLACES = 20
 MOST_ROUNDS = 4
-FILTERED = 200  # a longer quote is compared as fast as it is filtered
+FILTERED = 100  # a longer quote is compared as fast as it is filtered
 CUTOFF = 45
 ALPHABET = 250  # the edit distance takes 256 different characters
 GAP = "\n"  # is white space, so it stands in neither
@@ -88,6 +88,8 @@ def _reduce(needle: str, text: str) -> tuple[str, str]:
 
     What was equal stays so; now and then others become equal too.
     """
+    if needle.isascii() and text.isascii():  # known without looking
+        return needle, text
     if len({*needle, *text}) < ALPHABET:
         return needle, text
     return _recode(needle), _recode(text)
