@@ -15,7 +15,7 @@ from app.identity import CurrentReviewer
 from app.pages import Page, Shell, ShellDep, format_path, render
 from app.services import message_bytes, message_rows
 from app.services.conversation_rows import TreeRow, list_stances
-from app.services.masked_mail import ID_HEADERS, mask_mail
+from app.services.masked_mail import ID_HEADERS, mask_mail, mask_part
 from app.services.masking import find_ids, link_ids, mask_addresses
 from app.services.message_bytes import Sent
 from app.services.message_rows import MessageDetail, MessageLink
@@ -125,14 +125,15 @@ def download_attachment(
 ) -> Response:
     """Answer with an attachment, to be saved and never shown.
 
-    Addresses in what is no text cannot be hidden, so that needs a name.
+    Addresses in what is no plain text cannot be hidden, so it needs a name.
     """
     part = message_bytes.read_attachment(session, message_id, position)
-    content = part.content
+    content: bytes | None = part.content
     if visitor is None:
-        if not part.row.media_type.lower().startswith(MASKED_TYPES):
+        is_text = part.row.media_type.lower().startswith(MASKED_TYPES)
+        content = mask_part(part.content) if is_text else None
+        if content is None:
             raise SignInError("sign in to get an attachment that is no text")
-        content = mask_mail(content, content.decode("utf-8", "replace"))
     name = quote(part.row.name or f"attachment-{position}", safe="")
     return Response(
         content,

@@ -39,6 +39,17 @@ def mask_mail(raw: bytes, body: str) -> bytes:
         return mask_addresses(body).encode()
 
 
+def mask_part(content: bytes) -> bytes | None:
+    """Return a part that is text without addresses.
+
+    None where one may be encoded: in a charset of wide characters, in a
+    mail within the mail.
+    """
+    if b"\0" in content or b"+AEA" in content or _ENCODED.search(content):
+        return None
+    return mask_plain(content)
+
+
 def mask_plain(raw: bytes) -> bytes:
     """Return bytes that encode nothing with every address hidden."""
     text = raw.decode("utf-8", "surrogateescape")  # each byte comes back

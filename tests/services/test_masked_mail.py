@@ -7,7 +7,7 @@ import email.policy
 import pytest
 
 from app.services.mail import parse_mail
-from app.services.masked_mail import mask_mail, mask_plain
+from app.services.masked_mail import mask_mail, mask_part, mask_plain
 
 TOP = b"From: A <a@suse.de>\nMessage-ID: <1@b.example>\nSubject: s\n"
 ADDRESS = b"write to ak@suse.de\n"
@@ -68,3 +68,20 @@ def test_a_mail_written_anew_is_a_mail_that_says_so() -> None:
 def test_a_mail_beyond_the_limits_is_its_text() -> None:
     raw = b"X: =?utf-8?q?a?=\n" * 9000 + b"\n"
     assert mask_mail(raw, "a@b.example") == b"a@xxxxxxxxx"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a@secret.example".encode("utf-16"),
+        "a@secret.example".encode("utf-32-be"),
+        b"a+AEA-secret.example",
+        b"Content-Transfer-Encoding: base64\n\nYUBzZWNyZXQuZXhhbXBsZQ==\n",
+        b"Subject: =?utf-8?b?YUBzZWNyZXQuZXhhbXBsZQ==?=\n\nhello\n",
+    ],
+)
+def test_a_part_that_may_encode_an_address_is_not_given(
+    content: bytes,
+) -> None:
+    assert mask_part(content) is None
+    assert mask_part(b"a@secret.example\n") == b"a@xxxxxxxxxxxxxx\n"
