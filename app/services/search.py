@@ -49,6 +49,7 @@ PAGE_LENGTH = 25
 MOST_FOUND = 1000
 MOST_PAGES = MOST_FOUND // PAGE_LENGTH
 IN_BODY = ("own", "quoted")
+QUOTING = frozenset({SearchKind.mail, SearchKind.annotation})
 
 
 class Order(StrEnum):
@@ -262,6 +263,7 @@ def _show(
     asked = {name for word in words for name in word.columns or IN_BODY}
     parts = asked & set(IN_BODY)
     only = parts.pop() if len(parts) == 1 else None
+    is_parted = only is not None or in_body is None
     shown = []
     for hit in hits:
         body, title, who = hit.text, hit.title, hit.who
@@ -269,10 +271,9 @@ def _show(
             who = get_name(who)
         if is_masked:
             body, title, who = map(mask_addresses, (body, title, who))
-        if hit.kind is SearchKind.mail or hit.kind is SearchKind.annotation:
+        if is_parted and hit.kind in QUOTING:
             own, quoted = split_quoted(body)
-            if only is not None or in_body is None:
-                body = quoted if only == "quoted" else own
+            body = quoted if only == "quoted" else own
         shown.append(
             ShownHit(
                 hit,

@@ -20,6 +20,7 @@ from app.models import (
     SearchKind,
     Section,
 )
+from app.services.base_subject import compute_base_subject
 from app.services.mail_terms import SearchedMail, read_terms
 from app.services.masking import mask_addresses
 from app.services.search_facts import LIST, say_calls, say_clauses
@@ -64,7 +65,6 @@ def read_mails(session: Session, ids: Sequence[int]) -> Iterator[Findable]:
             col(Message.subject),
             col(Message.sender),
             col(Message.in_reply_to),
-            col(Message.is_reply),
             col(Message.headers),
             col(Message.body),
         )
@@ -73,9 +73,18 @@ def read_mails(session: Session, ids: Sequence[int]) -> Iterator[Findable]:
     )
     for row in rows:
         id_ = row[0] or 0
-        mail = SearchedMail._make(row[4:])
+        message_id, subject, sender, in_reply_to, headers, body = row[3:]
+        mail = SearchedMail(
+            subject,
+            sender,
+            in_reply_to,
+            # the column has it only once the mail is linked
+            compute_base_subject(subject).is_reply,
+            headers,
+            body,
+        )
         terms = read_terms(mail, has_files=bool(around.files[id_]))
-        yield _place(id_, row[1] or row[2], row[3], terms, around)
+        yield _place(id_, row[1] or row[2], message_id, terms, around)
 
 
 def place_mails(

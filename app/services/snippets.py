@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from app.services.search_query import Words
@@ -12,6 +13,7 @@ LONGEST_READ = 100_000
 MOST_FOUND = 50
 BEFORE = 60
 LENGTH = 220
+CHARACTERS = 4096
 MARKED = 20
 """Most characters that stand between two words of a phrase."""
 
@@ -64,6 +66,7 @@ def make_plain(text: str) -> str:
     return text.translate({ord(c): _make_plain(c) for c in set(text)})
 
 
+@lru_cache(maxsize=CHARACTERS)
 def _make_plain(character: str) -> str:
     if character.isascii():
         return character.lower()

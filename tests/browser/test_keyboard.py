@@ -260,3 +260,22 @@ def test_a_paragraph_is_commented_on_by_keyboard(reviewer_page: Page) -> None:
     assert is_focus_seen(page)
     page.keyboard.press("Enter")
     expect(page.get_by_label("Passage")).not_to_have_value("")
+
+
+def test_a_search_needs_no_mouse(reader_page: Page) -> None:
+    """`/` goes to the box; `j` and `k` walk what is found, `o` opens it."""
+    page = reader_page
+    page.goto("/decisions/")
+    page.keyboard.press("/")
+    expect(page.locator("#q")).to_be_focused()
+    page.goto("/search?q=VMI_SetCR3&order=best")
+    rows = page.locator("#found [data-row]")
+    page.keyboard.press("j")
+    expect(rows.nth(0)).to_be_focused()
+    page.keyboard.press("j")
+    expect(rows.nth(1)).to_be_focused()
+    page.keyboard.press("k")
+    expect(rows.nth(0)).to_be_focused()
+    assert is_focus_seen(page)
+    page.keyboard.press("o")
+    expect(page).to_have_url(re.compile("/calls/VMI_SetCR3$"))
