@@ -15,7 +15,7 @@ from app.db import DatabaseDep, get_database
 from app.errors import BusyError
 from app.identity import Bearer, get_visitor, require_editor
 from app.models import Role
-from app.pages import Page, ShellDep, get_shell, render
+from app.pages import Page, ShellDep, format_path, get_shell, render
 from app.services.importing import ImportReport, import_mails
 from app.services.mailbox import MboxForm, RawMail, read_stream
 from app.services.reviewers import Visitor
@@ -118,10 +118,10 @@ def create_import(
                 database, read_files(files, form), actor=editor.actor
             )
     if report is not None and report.total == len(report.message_ids) == 1:
-        shown = request.url_for(
-            "show_message", message_id=report.message_ids[0]
+        shown = request.app.url_path_for(
+            "show_message", message_id=format_path(report.message_ids[0])
         )
-        return RedirectResponse(shown.path, HTTPStatus.SEE_OTHER)
+        return RedirectResponse(shown, HTTPStatus.SEE_OTHER)
     is_taken = report is not None and report.total > report.refusals
     with database.read() as session:
         shell = get_shell(session, editor)

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from app.db import DatabaseDep
 from app.errors import Fault, InvalidError
+from app.pages import format_path
 from app.routes.imports import MOST_UNPACKED, Importer, take_import_turn
 from app.services.importing import ImportReport, import_mails
 from app.services.mail import MOST_BYTES
@@ -158,5 +159,7 @@ def _list_messages(
     request: Request, report: ImportReport
 ) -> Iterator[MessageLinkOut]:
     for name in report.message_ids:
-        url = request.url_for("show_message", message_id=name).path
+        url = request.app.url_path_for(
+            "show_message", message_id=format_path(name)
+        )
         yield MessageLinkOut(message_id=name, url=url)

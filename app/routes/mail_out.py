@@ -46,14 +46,15 @@ ExporterDep = Annotated[Exporter, Depends(get_exporter)]
 class OutgoingPage(Page):
     """An answer before it is sent, and the ways to send it.
 
-    `place` is what it answers; `eml` and `mbox` are the addresses of the
-    files.
+    `place` is what it answers, `noun` its kind; `eml` and `mbox` are the
+    addresses of the files.
     """
 
     template: ClassVar[str] = "mail_out/show.html"
     title: str = "Reply by mail"
     mail: OutgoingMail
     place: str
+    noun: str = "threads"
     eml: str
     mbox: str
     is_masked: bool
@@ -208,6 +209,7 @@ def show_message_reply(
     page = OutgoingPage(
         mail=mail,
         place=url_for("show_message", message_id=name),
+        noun="mail",
         eml=files[Form.eml],
         mbox=files[Form.mbox],
         is_masked=shell.reviewer is None,

@@ -9,6 +9,7 @@ breaks its grammar is left out.
 
 import quopri
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,7 @@ LONGEST_LINE = 998
 LONGEST_SUBJECT = 500
 LONGEST_WORD = 200  # of what is folded at spaces
 MEASURE = 76
+FOLDED_LENGTHS = range(90, 10_000)
 CONTEXT_LINES = 5
 LEFT_OUT = "[...]"
 NOWHERE = "vmi-review.invalid"
@@ -231,13 +233,30 @@ def quote_context(text: str, *, is_markdown: bool = False) -> list[str]:
     if not text.strip():
         return []
     plain = text.strip("\n").split("\n")
-    folded = fold_markdown(text, MEASURE - 6) if is_markdown else iter(plain)
+    folded = (
+        fold_markdown(text, MEASURE - 6)
+        if is_markdown
+        else chain.from_iterable(map(fold_prose, plain))
+    )
     lines = list(islice(folded, CONTEXT_LINES + 1))
     kept = lines[:CONTEXT_LINES]
     while not kept[-1].strip():
         kept.pop()
     quoted = [f"> {line}".rstrip() for line in kept]
     return [*quoted, *([LEFT_OUT] * (len(lines) > CONTEXT_LINES))]
+
+
+def fold_prose(line: str) -> list[str]:
+    """Return a line, folded if it is a paragraph in one, as flowed text is.
+
+    What begins with a sign or a space may be code, and stays.
+    """
+    is_prose = line[:1].isalnum() and len(line) in FOLDED_LENGTHS
+    if not is_prose:
+        return [line]
+    return textwrap.wrap(
+        line, MEASURE - 6, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def make_mailto(mail: OutgoingMail) -> str:

@@ -17,8 +17,12 @@ from app.errors import NotFoundError
 from app.models import (
     Annotation,
     Attachment,
+    Call,
     Delivery,
     Message,
+    Quote,
+    QuoteState,
+    Section,
     Thread,
 )
 from app.services.conversation_rows import Tree, read_tree
@@ -47,6 +51,15 @@ class MessageLink(NamedTuple):
     subject: str
     sender: str
     sent_at: datetime | None
+
+
+class ClauseLink(NamedTuple):
+    """A clause that a mail quotes; `call` is the call's name, if of one."""
+
+    anchor: str
+    number: str
+    title: str
+    call: str | None
 
 
 class DeliveryRow(NamedTuple):
@@ -84,6 +97,7 @@ class MessageDetail:
     html: str
     conversation_id: int | None
     threads: Sequence[ThreadLink]
+    clauses: Sequence[ClauseLink]
     deliveries: Sequence[DeliveryRow]
     attachments: Sequence[AttachmentRow]
     tree: Tree | None
@@ -121,6 +135,7 @@ def get_message(session: Session, message_id: str) -> MessageDetail:
         html=row[9],
         conversation_id=row[10],
         threads=_list_threads(session, message_id),
+        clauses=_list_clauses(session, row[0] or 0),
         deliveries=_list_deliveries(session, row[0] or 0),
         attachments=_list_attachments(session, row[0] or 0),
         tree=None if row[10] is None else read_tree(session, row[10]),
@@ -149,6 +164,27 @@ def _list_threads(session: Session, message_id: str) -> list[ThreadLink]:
         .order_by(col(Thread.position))
     )
     return [ThreadLink(*row) for row in rows]
+
+
+def _list_clauses(session: Session, id_: int) -> list[ClauseLink]:
+    """Return the clauses that a mail's quotes are surely from, each once."""
+    rows = session.execute(
+        select(
+            col(Section.anchor),
+            col(Section.number),
+            col(Section.title),
+            col(Call.name),
+        )
+        .select_from(Quote)
+        .join(Section, col(Section.id) == col(Quote.section_id))
+        .outerjoin(Call, col(Call.id) == col(Quote.call_id))
+        .where(
+            col(Quote.message_row_id) == id_,
+            col(Quote.state) == QuoteState.decided,
+        )
+        .order_by(col(Quote.position))
+    )
+    return [*dict.fromkeys(ClauseLink(*row) for row in rows)]
 
 
 def _list_deliveries(session: Session, id_: int) -> list[DeliveryRow]:

@@ -129,6 +129,17 @@ def test_a_program_sends_one_mail(editor: TestClient) -> None:
     assert (again.status_code, again.json()["known"]) == (200, 1)
 
 
+def test_an_id_with_signs_of_an_address_leads_to_its_page(
+    editor: TestClient,
+) -> None:
+    odd = ONE.replace(b"1@x", b"a/b?c#d@x")
+    answer = post(editor, odd)
+    assert answer.headers["location"] == "/m/a/b%3Fc%23d@x/"
+    assert editor.get(answer.headers["location"]).status_code == 200
+    again = upload(editor, ("odd.eml", odd))
+    assert again.headers["location"] == answer.headers["location"]
+
+
 def test_a_program_sends_an_mbox(editor: TestClient, shared: Path) -> None:
     answer = post(editor, MBOX, "application/mbox; format=mboxrd")
     assert answer.status_code == 201

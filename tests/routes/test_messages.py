@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.db import Database
-from app.services import linking, messages
+from app.services import aligning, linking, messages
 
 KLEEN = "200603222105.58912.ak@suse.de"
 AMSDEN = "4421C9D4.3050806@vmware.com"
@@ -86,6 +86,20 @@ def test_a_thread_leads_to_its_mails(client: TestClient) -> None:
     page = client.get("/threads/kleen-sti-shadow").text
     assert f'href="/m/{KLEEN}/"' in page
     assert f'href="/m/{AMSDEN}/"' in page
+
+
+@pytest.mark.usefixtures("_mails")
+def test_a_mail_leads_to_what_it_quotes(
+    client: TestClient, database: Database
+) -> None:
+    assert "Quoted of the document" not in client.get(f"/m/{AMSDEN}/").text
+    aligning.align_pending(database, lambda _done, _total: None)
+    page = client.get(f"/m/{AMSDEN}/").text
+    facts = page.partition("Quoted of the document</h2>")[2]
+    links = set(re.findall(r'href="([^"]+)"', facts.partition("</ul>")[0]))
+    assert len(links) > 5
+    for link in links:
+        assert client.get(link).status_code == 200, link
 
 
 def test_a_mail_that_is_not_here_is_named(client: TestClient) -> None:

@@ -169,7 +169,6 @@ def test_a_quotation_is_cut_to_what_reminds_of_it() -> None:
     assert quote_context("> a\n\nb") == ["> > a", ">", "> b"]
     assert quote_context(" \n") == []
     prose = "word " * 60
-    assert quote_context(prose)[0] == f"> {prose}".rstrip()
     folded = quote_context(prose, is_markdown=True)
     assert len(folded) == CONTEXT_LINES
     assert max(map(len, folded)) <= 72
@@ -218,6 +217,16 @@ def test_a_link_starts_the_answer_in_a_mail_program() -> None:
         "mailto:ak@example.org?Cc=list%40example.org"
         "&Subject=Re%3A%20a%20%26%20b%3F&In-Reply-To=%3Cb%40example.org%3E"
     )
+
+
+def test_a_paragraph_in_one_line_is_folded_and_code_is_not() -> None:
+    """Flowed text is kept joined; a patch has its lines as they are."""
+    flowed = "word " * 30
+    lines = quote_context(flowed)
+    assert " ".join(line[2:] for line in lines) == flowed.strip()
+    assert max(map(len, lines)) <= 76
+    for code in (f"+{flowed}", f"\t{flowed}", "x" * 200, "a b " * 20):
+        assert quote_context(code) == [f"> {code}".rstrip()]
 
 
 def test_git_reads_it_as_a_mail(tmp_path: Path) -> None:
