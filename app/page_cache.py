@@ -36,6 +36,8 @@ KEY_MOST = 2048
 HOLDERS_MOST = 10_000
 PACKED_FROM = 500
 PACKING = 5
+LARGE = 128 * 1024
+LARGE_PACKING = 1  # a reader waits for the first packing of a page
 # a run that the clock cut short is replaced by a longer one, without a line;
 # a search finds such runs, and may ask for what is two weeks old
 PASSING = (
@@ -399,7 +401,8 @@ def _join_vary(values: Sequence[bytes]) -> bytes:
 
 
 def _pack(body: bytes) -> bytes:
-    return gzip.compress(body, PACKING, mtime=0)
+    level = PACKING if len(body) < LARGE else LARGE_PACKING
+    return gzip.compress(body, level, mtime=0)
 
 
 def is_known(tag: bytes, tags: bytes) -> bool:
