@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import typer
 
@@ -64,7 +65,8 @@ def import_mails(
             # one mail: say where it is shown
             with database.read() as session:
                 message = get_row(session, report.message_ids[0])
-            typer.echo(f"{message.subject} is at /m/{message.message_id}/")
+            path = quote(message.message_id, safe="/@:+=~$!")
+            typer.echo(f"{message.subject} is at /m/{path}/")
         else:
             typer.echo(describe(report))
         if align:

@@ -45,7 +45,7 @@ TELLING = 48
 LONGEST_WORD = 40
 BESIDE = 200  # characters on each side that may have moved with them
 
-MOST_WORK = 100_000_000_000  # characters of quotes times those of texts
+MOST_WORK = 20_000_000_000  # characters of quotes times those of texts
 
 
 class Method(StrEnum):

@@ -154,7 +154,7 @@ def test_an_editor_takes_a_place(changed: int, editor: TestClient) -> None:
 
 
 def test_an_editor_takes_a_place_back(
-    changed: int, editor: TestClient, client: TestClient
+    changed: int, editor: TestClient
 ) -> None:
     editor.post(f"{PAGE}{changed}", data={"act": "choose", "rival": "0"})
     assert f'id="confirmed-{changed}"' in editor.get(PAGE).text
