@@ -23,7 +23,8 @@ A fact begins with one, so that no beginning of a word finds it.
 """
 
 _NO_TERM = re.compile(r"[^\w\x00-\x7f]+")
-_OTHERS = re.compile(r"[^\x00-\x7f]+")
+# folded a piece at a time, for each character becomes an object meanwhile
+_OTHERS = re.compile(r"[^\x00-\x7f]{1,1000}")
 _TERM = re.compile(r"[0-9a-z\x80-\U0010ffff]+")
 _TOO_LONG = re.compile(rf"{_TERM.pattern[:-1]}{{{LONGEST_TERM + 1},}}")
 

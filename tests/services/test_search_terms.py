@@ -67,3 +67,9 @@ def test_facts_bear_the_name_of_their_field() -> None:
         f"{FACT}call{FACT}{term}" for term in ("vmi", "halt")
     )
     assert make_whole_fact("clause", "4.2") == (f"{FACT}clause{FACT}4{JOINT}2")
+
+
+def test_a_run_of_any_length_is_folded_as_its_words_are() -> None:
+    """A run is folded in pieces, whose bounds may part a word's marks."""
+    word = "\u0416\u0301\uac01\u00e9\u3000"
+    assert split_terms(fold(word * 999)) == split_terms(fold(word)) * 999
