@@ -10,6 +10,7 @@ from urllib.parse import quote
 import typer
 
 from app.commands.database import open_for_change
+from app.commands.memory import settle_memory
 from app.commands.progress import ProgressLine
 from app.commands.quotes import align_mails
 from app.commands.quotes import describe as describe_aligned
@@ -51,6 +52,7 @@ def import_mails(
     )
     mails = _read(boxes, paths, form)
     with open_for_change(settings) as database:
+        settle_memory()
         with ProgressLine() as line:
             started = time.monotonic()
 

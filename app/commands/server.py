@@ -4,7 +4,6 @@ It migrates and fills the database, then answers until Ctrl-C.
 """
 
 import errno
-import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import uvicorn
 from app.commands.accounts import get_address
 from app.commands.corpus import describe, refresh_runs
 from app.commands.database import open_for_change
+from app.commands.memory import settle_memory
 from app.config import Settings
 from app.errors import CommandError
 from app.log import configure_logging
@@ -25,7 +25,6 @@ from app.services import corpus, proposals, reviewers, surveys
 
 BACKLOG = 256
 PATIENCE = 5
-GENERATIONS = (50_000, 50, 50)
 
 
 class Server(uvicorn.Server):
@@ -50,17 +49,6 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         settle_memory()
         self.announce()
-
-
-def settle_memory() -> None:
-    """Let the collector pass over what lives as long as the program.
-
-    Without it, full collections make one request in a hundred wait long.
-    """
-    # not collected first: what loading left behind is not worth the wait
-    gc.freeze()
-    gc.set_threshold(*GENERATIONS)
-    gc.enable()
 
 
 def serve(settings: Settings) -> None:

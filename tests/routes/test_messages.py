@@ -99,7 +99,9 @@ def test_a_mail_leads_to_what_it_quotes(
     links = set(re.findall(r'href="([^"]+)"', facts.partition("</ul>")[0]))
     assert len(links) > 5
     for link in links:
-        assert client.get(link).status_code == 200, link
+        clause = client.get(link)
+        assert clause.status_code == 200, link
+        assert f'href="/m/{AMSDEN}/#' in clause.text, link
 
 
 def test_a_mail_that_is_not_here_is_named(client: TestClient) -> None:
