@@ -332,7 +332,8 @@ def test_a_mail_is_imported_once(run: Run, shared: Path) -> None:
     assert status == 0
     assert "/m/" in out
     before = run("verify")[1]
-    assert run("import", file)[1] == out
+    # what it quotes was found the first time
+    assert run("import", file)[1] == out.splitlines(keepends=True)[0]
     assert run("verify")[1] == before
 
 
