@@ -119,6 +119,12 @@ class SQLiteCopies:
         shutil.copyfile(self.folder / f"{template}.db", path)
         return f"sqlite:///{path}"
 
+    def drop(self, url: str) -> None:
+        """Remove a copy, before thousands of them fill the disk."""
+        path = url.removeprefix("sqlite:///")
+        for end in ("", "-wal", "-shm"):
+            Path(path + end).unlink(missing_ok=True)
+
 
 class PostgresCopies:
     """Makes PostgreSQL databases from a filled template."""
@@ -184,6 +190,8 @@ def empty_database(
     database = Database(copies.make("empty"))
     yield database
     database.close()
+    if isinstance(copies, SQLiteCopies):
+        copies.drop(database.url)
 
 
 @pytest.fixture
@@ -192,6 +200,8 @@ def database(copies: SQLiteCopies | PostgresCopies) -> Iterator[Database]:
     database = Database(copies.make("full"))
     yield database
     database.close()
+    if isinstance(copies, SQLiteCopies):
+        copies.drop(database.url)
 
 
 @pytest.fixture
