@@ -37,7 +37,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.types import DateTime, LargeBinary, TypeDecorator
 from sqlmodel import SQLModel
 
-HEAD_REVISION = "0006"
+HEAD_REVISION = "0007"
 """The newest migration; a test compares it with the folder."""
 
 READERS = 16

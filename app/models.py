@@ -61,6 +61,25 @@ class Role(StrEnum):
     administrator = "administrator"
 
 
+class Scope(StrEnum):
+    """What a token may be used for; each includes the ones before it."""
+
+    read = "read"
+    annotate = "annotate"
+    edit = "edit"
+    admin = "admin"
+
+
+class StanceValue(StrEnum):
+    """How a reviewer stands to a thread; the first two keep it open."""
+
+    blocking = "blocking"
+    working = "working"
+    discussing = "discussing"
+    informing = "informing"
+    satisfied = "satisfied"
+
+
 class CallStatus(StrEnum):
     """Where a call stands in the sources."""
 
@@ -192,7 +211,7 @@ class AnchorState(StrEnum):
 
 
 class Proposal(SQLModel, table=True):
-    """An RFC under review."""
+    """An RFC under review; a private one is read by its members only."""
 
     __tablename__ = "proposal"
 
@@ -201,6 +220,19 @@ class Proposal(SQLModel, table=True):
     title: str
     authors: list[str] = Field(sa_column=Column(JSON, nullable=False))
     status: str
+    is_private: bool = False
+
+
+class Member(SQLModel, table=True):
+    """A reviewer who may read a private proposal."""
+
+    __tablename__ = "member"
+
+    proposal_id: int = Field(foreign_key="proposal.id", primary_key=True)
+    reviewer_id: int = Field(
+        foreign_key="reviewer.id", primary_key=True, index=True
+    )
+    added_at: datetime = Field(sa_type=UTC_TIME)
 
 
 class Revision(SQLModel, table=True):
@@ -271,7 +303,11 @@ class Person(SQLModel, table=True):
 
 
 class Reviewer(SQLModel, table=True):
-    """An account. `name` is typed at sign-in; None means no password yet."""
+    """An account. `name` is typed at sign-in.
+
+    Without `password_hash` it has no password yet; with `disabled_at` it
+    signs in no more, and its tokens and sessions are good for nothing.
+    """
 
     __tablename__ = "reviewer"
 
@@ -281,10 +317,52 @@ class Reviewer(SQLModel, table=True):
     role: Role = Field(sa_column=_enum_column(Role))
     password_hash: str | None = None
     created_at: datetime = Field(sa_type=UTC_TIME)
+    disabled_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+
+
+class OIDCIdentity(SQLModel, table=True):
+    """Who an OpenID provider says a reviewer is."""
+
+    __tablename__ = "oidc_identity"
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    reviewer_id: int = Field(foreign_key="reviewer.id", index=True)
+    issuer: str
+    subject: str
+    created_at: datetime = Field(sa_type=UTC_TIME)
+
+
+class Invitation(SQLModel, table=True):
+    """A link by which somebody makes an account once, with this role.
+
+    The digest of its secret is kept; `note` says whom it is meant for.
+    """
+
+    __tablename__ = "invitation"
+
+    id: int | None = Field(default=None, primary_key=True)
+    digest: str = Field(unique=True)
+    role: Role = Field(sa_column=_enum_column(Role))
+    note: str
+    invited_by: int | None = Field(
+        default=None, foreign_key="reviewer.id", index=True
+    )
+    created_at: datetime = Field(sa_type=UTC_TIME)
+    expires_at: datetime = Field(sa_type=UTC_TIME)
+    used_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+    reviewer_id: int | None = Field(
+        default=None, foreign_key="reviewer.id", index=True
+    )
+    revoked_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
 
 
 class SignIn(SQLModel, table=True):
-    """A session of a signed-in reviewer; the cookie's digest, never it."""
+    """A session of a signed-in reviewer; the cookie's digest, never it.
+
+    `means` is how they proved who they are, `address` and `agent` where from
+    and with which browser; `seen_at` is right to some minutes.
+    """
 
     __tablename__ = "sign_in"
 
@@ -293,6 +371,10 @@ class SignIn(SQLModel, table=True):
     digest: str = Field(unique=True)
     created_at: datetime = Field(sa_type=UTC_TIME)
     expires_at: datetime = Field(sa_type=UTC_TIME)
+    means: str = ""
+    address: str = ""
+    agent: str = ""
+    seen_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
 
 
 class SignInLink(SQLModel, table=True):
@@ -309,7 +391,11 @@ class SignInLink(SQLModel, table=True):
 
 
 class Token(SQLModel, table=True):
-    """An API key of a reviewer; the digest of its secret."""
+    """An API key of a reviewer; the digest of its secret.
+
+    `start` is how the secret begins, by which its holder knows it again;
+    `used_at` is right to some minutes.
+    """
 
     __tablename__ = "token"
 
@@ -319,6 +405,10 @@ class Token(SQLModel, table=True):
     digest: str = Field(unique=True)
     created_at: datetime = Field(sa_type=UTC_TIME)
     revoked_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+    scope: Scope = Field(default=Scope.admin, sa_column=_enum_column(Scope))
+    start: str = ""
+    expires_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+    used_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
 
 
 class Call(SQLModel, table=True):
@@ -629,6 +719,10 @@ class Annotation(SQLModel, table=True):
     the other columns are an index over it. `html` is the text rendered and
     sanitised when it was stored. `message_id` names the mail it came from.
     A remark on a clause belongs to no thread; its anchors say where it is.
+    `container` is the proposal in whose container it was posted, empty for
+    the container of all; `source` is what it speaks of, as a path of this
+    site or a foreign IRI. `version` counts its texts from 1. A deleted one
+    has no text any more and keeps its id for ever.
     """
 
     __tablename__ = "annotation"
@@ -653,6 +747,61 @@ class Annotation(SQLModel, table=True):
     html: str
     message_id: str | None = None
     document: dict[str, Any] = Field(sa_column=_json_column())
+    container: str = ""
+    source: str = Field(default="", index=True)
+    version: int = 1
+    modified_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+    deleted_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+
+
+class AnnotationTag(SQLModel, table=True):
+    """A word that an annotation is tagged with."""
+
+    __tablename__ = "annotation_tag"
+
+    annotation_id: str = Field(foreign_key="annotation.id", primary_key=True)
+    tag: str = Field(primary_key=True, index=True)
+
+
+class Stance(SQLModel, table=True):
+    """How a reviewer stands to a thread now; one each.
+
+    `annotation_id` is the post that says so; former ones stay in the log.
+    """
+
+    __tablename__ = "stance"
+    __table_args__ = (UniqueConstraint("thread_id", "reviewer_id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    thread_id: int = Field(foreign_key="thread.id")
+    reviewer_id: int = Field(foreign_key="reviewer.id", index=True)
+    value: StanceValue = Field(sa_column=_enum_column(StanceValue))
+    text: str
+    annotation_id: str | None = Field(
+        default=None, foreign_key="annotation.id", index=True
+    )
+    taken_at: datetime = Field(sa_type=UTC_TIME)
+
+
+class StoredAnswer(SQLModel, table=True):
+    """What a request with an Idempotency-Key was answered, to repeat it.
+
+    `fingerprint` is the SHA-256 of the body; there is no `status` while the
+    first request is still under way.
+    """
+
+    __tablename__ = "stored_answer"
+    __table_args__ = (UniqueConstraint("reviewer_id", "route", "key"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    reviewer_id: int = Field(foreign_key="reviewer.id")
+    route: str
+    key: str
+    fingerprint: str
+    status: int | None = None
+    headers: list[list[str]] = Field(sa_column=_json_column())
+    body: bytes = Field(sa_column=Column(PackedBytes, nullable=False))
+    created_at: datetime = Field(sa_type=UTC_TIME, index=True)
 
 
 class Anchor(SQLModel, table=True):

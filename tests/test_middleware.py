@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fastapi import FastAPI, Request
@@ -217,7 +218,9 @@ def test_who_leaves_while_sending_is_not_answered(
         sent.append(message)
 
     app = create_app(settings)
-    asyncio.run(app(scope, receive, send))
+    # a thread of its own: a browser's test leaves its loop in this one
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pool.submit(asyncio.run, app(scope, receive, send)).result()
     app.state.database.close()
     assert sent == []
     assert "request_failed" not in capsys.readouterr().out
