@@ -1,18 +1,25 @@
 """What services raise; nobody below routes says HTTP.
 
 ReviewError
-├── NotFoundError      404
-├── ConflictError      409
-├── ForbiddenError     403
-├── SignInError        401
-├── WaitError          later
-│   ├── ThrottleError  429
-│   └── BusyError      503
-├── CommandError       ends a command
-└── InvalidError       422
-    └── CorpusError    a file of facts is wrong
+├── NotFoundError          404
+├── GoneError              410
+├── ConflictError          409
+├── PreconditionError      412
+├── MissingConditionError  428
+├── UnacceptableError      406
+├── MediaTypeError         415
+├── ForbiddenError         403
+├── SignInError            401
+├── WaitError              later
+│   ├── ThrottleError      429
+│   └── BusyError          503
+├── CommandError           ends a command
+└── InvalidError           422
+    ├── MalformedError     400
+    └── CorpusError        a file of facts is wrong
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -29,8 +36,56 @@ class NotFoundError(ReviewError):
         self.name = name
 
 
+class GoneError(ReviewError):
+    """Raised when what is asked for was there and is deleted for good."""
+
+    def __init__(self, noun: str, name: str) -> None:
+        super().__init__(f"the {noun} {name!r} was deleted")
+        self.noun = noun
+        self.name = name
+
+
 class ConflictError(ReviewError):
     """Raised when the change does not fit what is there now."""
+
+
+class PreconditionError(ReviewError):
+    """Raised when somebody else has changed what is to be changed.
+
+    `draft` is what was sent, so that nothing typed is lost; `tag` is the
+    entity tag of what is there now.
+    """
+
+    def __init__(
+        self, message: str, *, draft: str = "", tag: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.draft = draft
+        self.tag = tag
+
+
+class MissingConditionError(ReviewError):
+    """Raised when a change must say which version it was made from."""
+
+
+class UnacceptableError(ReviewError):
+    """Raised when there is none of the forms that are asked for."""
+
+    def __init__(self, *offered: str) -> None:
+        super().__init__(f"expected to be asked for {_join(offered)}")
+        self.offered = offered
+
+
+class MediaTypeError(ReviewError):
+    """Raised when a body is of a kind that is not understood here."""
+
+    def __init__(self, sent: str, *understood: str) -> None:
+        told = f"{sent!r} is" if sent else "a body without Content-Type is"
+        super().__init__(
+            f"{told} not understood here; expected {_join(understood)}"
+        )
+        self.sent = sent
+        self.understood = understood
 
 
 class ForbiddenError(ReviewError):
@@ -80,6 +135,10 @@ class InvalidError(ReviewError):
         self.faults = faults
 
 
+class MalformedError(InvalidError):
+    """Raised when a request cannot be read as what it says it is."""
+
+
 class CorpusError(InvalidError):
     """Raised when a corpus file does not hold what it must."""
 
@@ -107,3 +166,7 @@ class CommandError(ReviewError):
     def __init__(self, message: str, *, status: int = 1) -> None:
         super().__init__(message)
         self.status = status
+
+
+def _join(names: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -25,11 +25,17 @@ from app.errors import (
     ConflictError,
     Fault,
     ForbiddenError,
+    GoneError,
     InvalidError,
+    MalformedError,
+    MediaTypeError,
+    MissingConditionError,
     NotFoundError,
+    PreconditionError,
     ReviewError,
     SignInError,
     ThrottleError,
+    UnacceptableError,
     WaitError,
 )
 from app.forms import describe_error
@@ -50,6 +56,12 @@ STATUSES: Mapping[type[ReviewError], HTTPStatus] = {
     ThrottleError: HTTPStatus.TOO_MANY_REQUESTS,
     BusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     InvalidError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    MalformedError: HTTPStatus.BAD_REQUEST,
+    GoneError: HTTPStatus.GONE,
+    PreconditionError: HTTPStatus.PRECONDITION_FAILED,
+    MissingConditionError: HTTPStatus.PRECONDITION_REQUIRED,
+    UnacceptableError: HTTPStatus.NOT_ACCEPTABLE,
+    MediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }
 logger = structlog.get_logger()
 
