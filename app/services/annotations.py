@@ -24,6 +24,8 @@ from app.models import (
     Motivation,
     Person,
     Reviewer,
+    Stance,
+    StanceValue,
     Thread,
     ThreadState,
 )
@@ -42,7 +44,11 @@ Document = Mapping[str, Any]
 
 
 class PostRow(NamedTuple):
-    """A post as it was stored, and who wrote it."""
+    """A post as it was stored, and who wrote it.
+
+    `account` is the name of the reviewer who did; `stance` is the one that
+    it tells of, while that is the writer's. A deleted post has no text.
+    """
 
     id: str
     parent: str | None
@@ -53,6 +59,11 @@ class PostRow(NamedTuple):
     html: str
     message_id: str | None
     is_imported: bool
+    account: str | None = None
+    version: int = 1
+    modified_at: datetime | None = None
+    is_deleted: bool = False
+    stance: StanceValue | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +85,26 @@ class Passage(NamedTuple):
 
 
 def list_posts(session: Session, thread_id: int) -> list[PostRow]:
-    """Return the replies of a thread in their order, in one query."""
-    return _read_posts(
+    """Return the replies of a thread in their order, in one query.
+
+    Of the deleted ones those stay that were answered.
+    """
+    rows = _read_posts(
         session,
         col(Annotation.thread_id) == thread_id,
         col(Annotation.position) > OPENER,
     )
+    answered: set[str | None] = set()
+    kept = []
+    for row in reversed(rows):  # a reply follows what it answers
+        if not row.is_deleted or row.id in answered:
+            answered.add(row.parent)
+            kept.append(row)
+    return kept[::-1]
 
 
 def get_post(session: Session, slug: str, post_id: str) -> PostRow:
-    """Return one reply of a thread."""
+    """Return one post of a thread, its opener too, or a deleted one."""
     thread_id = _get_thread(session, slug).id
     rows = _read_posts(
         session,
@@ -107,9 +128,15 @@ def _read_posts(session: Session, *conditions: Any) -> list[PostRow]:  # noqa: A
             col(Annotation.html),
             col(Annotation.message_id),
             col(Message.id),
+            col(Reviewer.name),
+            col(Annotation.version),
+            col(Annotation.modified_at),
+            col(Annotation.deleted_at),
+            col(Stance.value),
         )
         .outerjoin(Person, col(Person.id) == col(Annotation.person_id))
         .outerjoin(Reviewer, col(Reviewer.id) == col(Annotation.reviewer_id))
+        .outerjoin(Stance, col(Stance.annotation_id) == col(Annotation.id))
         .outerjoin(
             Message, col(Message.message_id) == col(Annotation.message_id)
         )
@@ -127,6 +154,11 @@ def _read_posts(session: Session, *conditions: Any) -> list[PostRow]:  # noqa: A
             html=row[6],
             message_id=row[7],
             is_imported=row[8] is not None,
+            account=row[9],
+            version=row[10],
+            modified_at=row[11],
+            is_deleted=row[12] is not None,
+            stance=row[13],
         )
         for row in rows
     ]
