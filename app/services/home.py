@@ -84,6 +84,7 @@ def _list_spoken(session: Session) -> list[_Spoken]:
             col(Annotation.thread_id).label("thread_id"),
             func.max(col(Annotation.position)).label("position"),
         )
+        .where(col(Annotation.deleted_at).is_(None))
         .group_by(col(Annotation.thread_id))
         .subquery()
     )

@@ -199,7 +199,7 @@ def _read_posts(session: Session, *conditions: Any) -> list[SpokenPost]:  # noqa
         )
         .outerjoin(Person, col(Person.id) == col(Annotation.person_id))
         .outerjoin(Reviewer, col(Reviewer.id) == col(Annotation.reviewer_id))
-        .where(*conditions)
+        .where(col(Annotation.deleted_at).is_(None), *conditions)
         .order_by(col(Annotation.position), col(Annotation.created_at))
     )
     return [SpokenPost(*row) for row in rows]

@@ -262,7 +262,7 @@ def read_annotations(session: Session, refs: Refs) -> Iterator[Findable]:
             ),
             col(Annotation.id),
             refs,
-        )
+        ).where(col(Annotation.deleted_at).is_(None))
     )
     for note, title, person, display_name, account in rows:
         if note.thread_id is not None and note.position == OPENER:

@@ -90,6 +90,7 @@ def select_standings(
         .where(
             col(Annotation.thread_id) == col(Thread.id),
             col(Annotation.position) > OPENER,
+            col(Annotation.deleted_at).is_(None),
         )
         .correlate(Thread)
         .scalar_subquery()

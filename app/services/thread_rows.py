@@ -288,6 +288,7 @@ def _read_rows(
         .where(
             col(Annotation.thread_id) == col(Thread.id),
             col(Annotation.position) > OPENER,
+            col(Annotation.deleted_at).is_(None),
         )
         .correlate(Thread)
         .scalar_subquery()
