@@ -16,6 +16,7 @@ from sqlalchemy import (
     Index,
     Integer,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy import Enum as EnumType
 from sqlmodel import Field, SQLModel
@@ -23,6 +24,7 @@ from sqlmodel import Field, SQLModel
 from app.db import PackedBytes, PackedText, UTCDateTime
 
 UTC_TIME: Any = UTCDateTime  # SQLModel types sa_type as a bare class
+LIVING = text("deleted_at IS NULL")
 
 
 def _enum_column(enum: type[StrEnum], *, nullable: bool = False) -> Any:  # noqa: ANN401 - a new column each time
@@ -726,6 +728,15 @@ class Annotation(SQLModel, table=True):
     """
 
     __tablename__ = "annotation"
+    __table_args__ = (
+        Index(
+            "ix_annotation_listed",
+            "created_at",
+            "id",
+            sqlite_where=LIVING,
+            postgresql_where=LIVING,
+        ),
+    )
 
     id: str = Field(primary_key=True)
     thread_id: int | None = Field(
@@ -750,8 +761,12 @@ class Annotation(SQLModel, table=True):
     container: str = ""
     source: str = Field(default="", index=True)
     version: int = 1
-    modified_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
-    deleted_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
+    modified_at: datetime | None = Field(
+        default=None, sa_type=UTC_TIME, index=True
+    )
+    deleted_at: datetime | None = Field(
+        default=None, sa_type=UTC_TIME, index=True
+    )
 
 
 class AnnotationTag(SQLModel, table=True):

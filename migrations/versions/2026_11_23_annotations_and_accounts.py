@@ -209,6 +209,23 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_annotation_source"), ["source"], unique=False
         )
+        batch_op.create_index(
+            batch_op.f("ix_annotation_modified_at"),
+            ["modified_at"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_annotation_deleted_at"),
+            ["deleted_at"],
+            unique=False,
+        )
+        batch_op.create_index(
+            "ix_annotation_listed",
+            ["created_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("deleted_at IS NULL"),
+            postgresql_where=sa.text("deleted_at IS NULL"),
+        )
 
     with op.batch_alter_table("proposal", schema=None) as batch_op:
         batch_op.add_column(
@@ -282,6 +299,9 @@ def downgrade() -> None:
         batch_op.drop_column("is_private")
 
     with op.batch_alter_table("annotation", schema=None) as batch_op:
+        batch_op.drop_index("ix_annotation_listed")
+        batch_op.drop_index(batch_op.f("ix_annotation_deleted_at"))
+        batch_op.drop_index(batch_op.f("ix_annotation_modified_at"))
         batch_op.drop_index(batch_op.f("ix_annotation_source"))
         batch_op.drop_column("deleted_at")
         batch_op.drop_column("modified_at")
