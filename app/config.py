@@ -77,6 +77,10 @@ class Settings(BaseSettings):
         le=100_000,
         description="pages kept in memory until the review changes",
     )
+    require_if_match: bool = Field(
+        default=False,
+        description="refuse a change by the API that names no version",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least level that is logged"
     )

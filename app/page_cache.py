@@ -11,7 +11,6 @@ says `no-store` pass by.
 """
 
 import gzip
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.db import Database
 from app.identity import SESSION_COOKIE
 from app.models import Entry, SignIn
+from app.routes.etags import hash_content, is_known, pack_tag
 from app.services.reviewers import compute_digest
 
 BYTES_MOST = 64 * 1024 * 1024
@@ -52,6 +52,7 @@ COOKIE = SESSION_COOKIE.encode()
 CHOOSING = (b"hx-", b"x-forwarded-")
 # of a kept answer these are made anew
 REPLACED = frozenset({b"content-length", b"etag", b"vary"})
+ANSWERED_HERE = frozenset({b"accept-encoding", b"if-none-match"})
 
 _HEAD = select(col(Entry.seq)).order_by(col(Entry.seq).desc()).limit(1)
 _HOLDER = select(col(SignIn.reviewer_id), col(SignIn.expires_at)).where(
@@ -283,7 +284,7 @@ class PageCacheMiddleware:
         if asked.packed and len(body) >= PACKED_FROM:
             if kept.packed is None:
                 kept.packed = await run_in_threadpool(_pack, body)
-            body, tag = kept.packed, tag[:-1] + b'-gz"'
+            body, tag = kept.packed, pack_tag(tag)
             headers.append((b"content-encoding", b"gzip"))
         headers.append((b"etag", tag))
         if asked.secret is not None and not kept.timed:
@@ -322,7 +323,7 @@ def read_request(scope: Scope) -> Asked | None:
         return None
     key = (
         *(scope["scheme"], headers.get(b"host"), path),
-        *(scope["query_string"], headers.get(b"accept")),
+        *(scope["query_string"], *map(headers.get, (b"accept", b"prefer"))),
         *(h for h in headers.items() if h[0].startswith(CHOOSING)),
     )
     if sum(map(_get_length, key)) > KEY_MOST:
@@ -358,8 +359,8 @@ def _takes_gzip(encoding: bytes) -> bool:
 
 
 def _ask_plain(scope: Scope) -> Scope:
-    # packing is done here, once; what is kept has to be plain
-    headers = [h for h in scope["headers"] if h[0] != b"accept-encoding"]
+    # packing is done here, once, and so is 304; what is kept has to be plain
+    headers = [h for h in scope["headers"] if h[0] not in ANSWERED_HERE]
     return {**scope, "headers": headers}
 
 
@@ -375,6 +376,7 @@ def make_kept(start: Message, message: Message) -> Kept | None:
         return None
     headers: Headers = []
     vary = [b"Accept-Encoding"]
+    tag = b""
     for name, value in start["headers"]:
         lower = name.lower()
         if lower in {b"set-cookie", b"content-encoding"}:
@@ -383,14 +385,15 @@ def make_kept(start: Message, message: Message) -> Kept | None:
             return None
         if lower == b"vary":
             vary.append(value)
+        if lower == b"etag" and not value.startswith(b"W/"):
+            tag = value
         if lower not in REPLACED:
             headers.append((lower, value))
-    digest = hashlib.sha256(body).hexdigest()[:24]
     return Kept(
         headers,
         _join_vary(vary),
         body,
-        f'"{digest}"'.encode(),
+        tag or hash_content(body).encode(),
         timed=any(name == b"cache-control" for name, _ in headers),
     )
 
@@ -403,9 +406,3 @@ def _join_vary(values: Sequence[bytes]) -> bytes:
 def _pack(body: bytes) -> bytes:
     level = PACKING if len(body) < LARGE else LARGE_PACKING
     return gzip.compress(body, level, mtime=0)
-
-
-def is_known(tag: bytes, tags: bytes) -> bool:
-    """Tell whether `If-None-Match` names this tag (RFC 9110, 13.1.2)."""
-    known = {part.strip().removeprefix(b"W/") for part in tags.split(b",")}
-    return tag in known or known == {b"*"}

@@ -95,6 +95,12 @@ def add_links(
     response.headers["Link"] = ", ".join([*links, SERVICE_LINK])
 
 
+def link_self(request: Request, response: Response) -> None:
+    """Link an answer to its own address and to the API's description."""
+    links = [f'<{_get_reference(request.url)}>; rel="self"', SERVICE_LINK]
+    response.headers["Link"] = ", ".join(links)
+
+
 def _get_reference(url: object) -> str:
     # a reference without host: right whatever proxy stands before us
     text = str(url)
