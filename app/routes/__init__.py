@@ -1,6 +1,9 @@
 """HTTP in, page or JSON out: one module a noun."""
 
+from functools import cache
+
 from fastapi import APIRouter
+from starlette.routing import BaseRoute
 
 from app.routes import (
     anchors,
@@ -96,3 +99,16 @@ ROUTERS: tuple[APIRouter, ...] = (
     diet.router,
     diet.api,
 )
+
+
+@cache
+def get_routes() -> tuple[BaseRoute, ...]:
+    """Return every route, in the order in which they are tried.
+
+    They are put together once a process: what FastAPI learns of a route when
+    it is first asked for holds for each application that has it.
+    """
+    site = APIRouter()
+    for router in ROUTERS:
+        site.include_router(router)
+    return tuple(site.routes)
