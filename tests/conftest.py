@@ -24,7 +24,7 @@ from app.db import Database
 from app.identity import SESSION_COOKIE
 from app.main import create_app
 from app.models import Role
-from app.services import reviewers
+from app.services import reviewers, sessions
 from tests.postgres import find_wheel, get_dsn, run_postgres
 
 ENGINES = ("sqlite", "postgresql")
@@ -127,19 +127,44 @@ class SQLiteCopies:
 
 
 class PostgresCopies:
-    """Makes PostgreSQL databases from a filled template."""
+    """Makes PostgreSQL databases from a filled template.
+
+    A copy costs more than most tests do, so one that nobody wrote to is
+    handed out again: a change takes a transaction's number, and the server
+    is this process's alone.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._made_at: dict[str, tuple[str, int]] = {}
+        self._clean: dict[str, str] = {}
         for name, full in (("empty", False), ("full", True)):
             self._run(f'CREATE DATABASE "{name}"')
             _fill(self._get_url(name), with_corpus=full)
 
     def make(self, template: str) -> str:
-        """Return the address of a fresh copy."""
-        name = f"copy{next(_numbers)}"
-        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-        return self._get_url(name)
+        """Return the address of a fresh copy, or of one as good."""
+        url = self._clean.pop(template, None)
+        if url is None:
+            name = f"copy{next(_numbers)}"
+            self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+            url = self._get_url(name)
+        self._made_at[url] = (template, self._read_next_transaction())
+        return url
+
+    def drop(self, url: str) -> None:
+        """Keep a copy for the next test if it is as it was made."""
+        template, made_at = self._made_at.pop(url)
+        if self._read_next_transaction() == made_at:
+            self._clean[template] = url
+
+    def _read_next_transaction(self) -> int:
+        dsn = get_dsn(self.root, "postgres")
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            row = connection.execute(
+                "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+            ).fetchone()
+        return int(row[0]) if row else 0
 
     def _get_url(self, name: str) -> str:
         return get_dsn(self.root, name).replace(
@@ -190,8 +215,7 @@ def empty_database(
     database = Database(copies.make("empty"))
     yield database
     database.close()
-    if isinstance(copies, SQLiteCopies):
-        copies.drop(database.url)
+    copies.drop(database.url)
 
 
 @pytest.fixture
@@ -200,8 +224,7 @@ def database(copies: SQLiteCopies | PostgresCopies) -> Iterator[Database]:
     database = Database(copies.make("full"))
     yield database
     database.close()
-    if isinstance(copies, SQLiteCopies):
-        copies.drop(database.url)
+    copies.drop(database.url)
 
 
 @pytest.fixture
@@ -233,7 +256,7 @@ def signed_in(database: Database, client: TestClient) -> TestClient:
     """Return a client signed in as the reviewer `ada`, in a browser's way."""
     with database.write() as session:
         reviewer = reviewers.add_reviewer(session, "ada", Role.reviewer)
-        secret = reviewers.sign_in(
+        secret = sessions.sign_in(
             session, reviewer.id or 0, days=1, means="test"
         )
     # the name that a cookie jar gives to a host without dots

@@ -25,6 +25,7 @@ OPTIONS = (
     "fsync=off",
     "synchronous_commit=off",
     "full_page_writes=off",
+    "autovacuum=off",
     "listen_addresses=",
     "max_connections=200",
 )
