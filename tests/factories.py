@@ -16,7 +16,7 @@ from app.models import (
     Run,
     Thread,
 )
-from app.services import reviewers
+from app.services import reviewers, tokens
 from app.services.base_subject import compute_base_subject
 from app.services.reviewers import Visitor
 
@@ -36,7 +36,7 @@ def make_visitor(
 
 def make_token(session: Session, name: str = "ada") -> dict[str, str]:
     """Return the header that an API client of this account sends."""
-    secret = reviewers.create_token(session, name)
+    secret = tokens.create_token(session, name).secret
     return {"Authorization": f"Bearer {secret}"}
 
 

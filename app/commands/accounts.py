@@ -8,7 +8,7 @@ from app.commands.database import open_for_change
 from app.config import Settings
 from app.errors import CommandError
 from app.models import Role
-from app.services import reviewers
+from app.services import reviewers, tokens
 from app.services.passwords import Passwords
 
 
@@ -71,5 +71,5 @@ def _ask_password() -> str:
 def create_token(settings: Settings, name: str, label: str) -> None:
     """Print the secret of a new token."""
     with open_for_change(settings) as database, database.write() as session:
-        secret = reviewers.create_token(session, name, label)
+        secret = tokens.create_token(session, name, label).secret
     typer.echo(secret)

@@ -13,7 +13,7 @@ from app.errors import ReviewError, ThrottleError
 from app.forms import FormDep, SignInForm, check_form
 from app.identity import SESSION_COOKIE
 from app.pages import Page, Shell, ShellDep, get_shell, render
-from app.services import reviewers
+from app.services import reviewers, sessions
 from app.services.passwords import Passwords
 
 router = APIRouter(include_in_schema=False)
@@ -106,7 +106,7 @@ def delete_sign_in(request: Request, session: SessionDep) -> Response:
     """End the session, here and in the database."""
     secret = request.cookies.get(SESSION_COOKIE)
     if secret:
-        reviewers.sign_out(session, secret)
+        sessions.sign_out(session, secret)
     response = RedirectResponse("/", status_code=303)
     response.delete_cookie(
         SESSION_COOKIE, httponly=True, samesite="lax", path="/"
@@ -131,9 +131,9 @@ def _open(
     settings: Settings = request.app.state.settings
     former = request.cookies.get(SESSION_COOKIE)
     if former:
-        reviewers.sign_out(session, former)
+        sessions.sign_out(session, former)
     days = settings.session_days
-    secret = reviewers.sign_in(session, reviewer_id, days=days, means=means)
+    secret = sessions.sign_in(session, reviewer_id, days=days, means=means)
     response = RedirectResponse(require_place(place), status_code=303)
     response.set_cookie(
         SESSION_COOKIE,

@@ -17,10 +17,14 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from app.errors import ConflictError, Fault, InvalidError, NotFoundError
-from app.models import Reviewer, Role, SignIn, SignInLink, Token
+from app.models import Reviewer, Role, Scope, SignIn, SignInLink, Token
 from app.services.entries import append_entry, take_turn
 
 ROLE_ORDER = tuple(Role)
+SCOPE_ORDER = tuple(Scope)
+SCOPE_ROLES = dict(zip(Scope, Role, strict=True))
+"""The role that a token of each scope is good for at most."""
+
 SECRET_BYTES = 32
 NAME_LENGTH = 60
 PROGRAM = "program"
@@ -30,12 +34,18 @@ logger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """The reviewer behind a request."""
+    """The reviewer behind a request.
+
+    `scope` bounds what the token may be used for that they sent; who signed
+    in may do all that their role allows.
+    """
 
     id: int
     name: str
     display_name: str
     role: Role
+    scope: Scope = Scope.admin
+    token_id: int | None = None
 
     @property
     def actor(self) -> str:
@@ -43,8 +53,16 @@ class Visitor:
         return f"reviewer:{self.name}"
 
     def may(self, role: Role) -> bool:
-        """Tell whether this role includes `role`."""
-        return ROLE_ORDER.index(self.role) >= ROLE_ORDER.index(role)
+        """Tell whether the role, and the token's scope, include `role`."""
+        needed = ROLE_ORDER.index(role)
+        return (
+            ROLE_ORDER.index(self.role) >= needed
+            and ROLE_ORDER.index(SCOPE_ROLES[self.scope]) >= needed
+        )
+
+    def is_within(self, scope: Scope) -> bool:
+        """Tell whether the token, if one was sent, may be used for this."""
+        return SCOPE_ORDER.index(self.scope) >= SCOPE_ORDER.index(scope)
 
 
 class Account(NamedTuple):
@@ -244,99 +262,6 @@ def use_link(session: Session, secret: str) -> Visitor:
     if visitor is None or used is None:
         raise NotFoundError("sign-in link", f"{secret[:4]}…")
     return visitor
-
-
-def sign_in(
-    session: Session, reviewer_id: int, *, days: int, means: str
-) -> str:
-    """Return the secret of a new session; `means` is how they proved it."""
-    now = datetime.now(UTC)
-    session.execute(delete(SignIn).where(col(SignIn.expires_at) <= now))
-    name = session.execute(
-        select(col(Reviewer.name)).where(col(Reviewer.id) == reviewer_id)
-    ).scalar_one()
-    secret = secrets.token_urlsafe(SECRET_BYTES)
-    row = SignIn(
-        reviewer_id=reviewer_id,
-        digest=compute_digest(secret),
-        created_at=now,
-        expires_at=now + timedelta(days=days),
-    )
-    session.add(row)
-    session.flush()
-    append_entry(
-        session,
-        f"reviewer:{name}",
-        "reviewer.signed_in",
-        f"reviewer:{name}",
-        {"means": means},
-    )
-    logger.info("reviewer_signed_in", name=name, means=means)
-    return secret
-
-
-def sign_out(session: Session, secret: str) -> None:
-    """End the session of this secret, if there is one."""
-    visitor = find_signed_in(session, secret)
-    session.execute(
-        delete(SignIn).where(col(SignIn.digest) == compute_digest(secret))
-    )
-    if visitor is not None:
-        append_entry(
-            session,
-            visitor.actor,
-            "reviewer.signed_out",
-            f"reviewer:{visitor.name}",
-            {},
-        )
-
-
-def create_token(
-    session: Session, name: str, label: str = "", *, actor: str = PROGRAM
-) -> str:
-    """Return the secret of a new API token of `name`."""
-    account = require_account(session, name)
-    secret = secrets.token_urlsafe(SECRET_BYTES)
-    token = Token(
-        reviewer_id=account.id,
-        name=label or "token",
-        digest=compute_digest(secret),
-        created_at=datetime.now(UTC),
-    )
-    session.add(token)
-    session.flush()
-    append_entry(
-        session,
-        actor,
-        "token.created",
-        f"reviewer:{name}",
-        {"token": token.name, "id": token.id},
-    )
-    return secret
-
-
-def revoke_token(
-    session: Session, secret: str, *, actor: str = PROGRAM
-) -> None:
-    """Make a token useless from now on."""
-    row = session.execute(
-        update(Token)
-        .where(
-            col(Token.digest) == compute_digest(secret),
-            col(Token.revoked_at).is_(None),
-        )
-        .values(revoked_at=datetime.now(UTC))
-        .returning(col(Token.id), col(Token.name))
-    ).first()
-    if row is None:
-        raise NotFoundError("token", f"{secret[:4]}…")
-    append_entry(
-        session,
-        actor,
-        "token.revoked",
-        f"token:{row[0]}",
-        {"token": row[1]},
-    )
 
 
 def ensure_administrator(session: Session, *, hours: int) -> str | None:

@@ -19,7 +19,7 @@ from app.models import (
     Severity,
     ThreadKind,
 )
-from app.services import remarks, reviewers, revising, threads
+from app.services import remarks, reviewers, revising, threads, tokens
 from app.services.annotations import find_passage, read_text
 from app.services.revising import NewRevision
 from app.services.threads import NewThread
@@ -35,7 +35,7 @@ def editor(database: Database, client: TestClient) -> TestClient:
     """Return a client that an editor's token signs in."""
     with database.write() as session:
         reviewers.add_reviewer(session, "edna", Role.editor)
-        secret = reviewers.create_token(session, "edna")
+        secret = tokens.create_token(session, "edna").secret
     client.headers["Authorization"] = f"Bearer {secret}"
     return client
 

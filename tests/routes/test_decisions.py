@@ -11,7 +11,7 @@ from app.db import Database
 from app.identity import SESSION_COOKIE
 from app.main import create_app
 from app.models import Role
-from app.services import decision_rows, entries, exports, reviewers
+from app.services import decision_rows, entries, exports, sessions
 from tests import factories
 
 THREAD = "kleen-sti-pairs-belong-in-spec"
@@ -24,7 +24,7 @@ def signed_in(settings: Settings, database: Database) -> Iterator[TestClient]:
     """Return the client of a signed-in reviewer."""
     with database.write() as session:
         ada = factories.make_visitor(session)
-        secret = reviewers.sign_in(session, ada.id, days=1, means="link")
+        secret = sessions.sign_in(session, ada.id, days=1, means="link")
     with TestClient(
         create_app(settings),
         cookies={SESSION_COOKIE: secret},

@@ -24,7 +24,7 @@ from app.routes.errors import (
     describe_part,
     show_refusal,
 )
-from app.services import reviewers
+from app.services import reviewers, tokens
 
 MEDIA_TYPE = "application/problem+json"
 COMMENTS = "/api/threads/kleen-sti-shadow/comments"
@@ -93,7 +93,7 @@ def test_a_refused_part_is_named_by_its_place(
 ) -> None:
     with database.write() as session:
         reviewers.add_reviewer(session, "ada", Role.reviewer)
-        token = reviewers.create_token(session, "ada")
+        token = tokens.create_token(session, "ada").secret
     client.headers["Authorization"] = f"Bearer {token}"
     answer = client.post(COMMENTS, json={"text": " ", "txet": "x"})
     assert answer.status_code == 422
@@ -129,7 +129,7 @@ def test_no_body_brings_the_program_down(
 ) -> None:
     with database.write() as session:
         reviewers.add_reviewer(session, "ada", Role.reviewer)
-        token = reviewers.create_token(session, "ada")
+        token = tokens.create_token(session, "ada").secret
     answer = client.post(
         COMMENTS,
         content=body,

@@ -17,7 +17,7 @@ from starlette.routing import NoMatchFound
 
 from app.config import Settings
 from app.main import create_app
-from app.services import reviewers
+from app.services import tokens
 from tests import factories
 from tests.conftest import SQLiteCopies
 
@@ -56,7 +56,7 @@ def token(api: FastAPI) -> dict[str, str]:
     """Return the header of a reviewer's program."""
     with api.state.database.write() as session:
         factories.make_visitor(session)
-        secret = reviewers.create_token(session, "ada")
+        secret = tokens.create_token(session, "ada").secret
     return {"Authorization": f"Bearer {secret}"}
 
 

@@ -17,7 +17,7 @@ from app.models import (
     QuoteState,
     Role,
 )
-from app.services import aligning, quotes, reviewers
+from app.services import aligning, quotes, reviewers, sessions
 from app.services.importing import import_mails
 from app.services.mailbox import RawMail
 from app.services.quotes import QuoteRow
@@ -78,7 +78,7 @@ def waiting(database: Database) -> QuoteRow:
 def sign_in(database: Database, client: TestClient, role: Role) -> None:
     with database.write() as session:
         reviewer = reviewers.add_reviewer(session, "ada", role)
-        secret = reviewers.sign_in(
+        secret = sessions.sign_in(
             session, reviewer.id or 0, days=1, means="test"
         )
     client.cookies.set(SESSION_COOKIE, secret, domain="testserver.local")

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from app.db import Database
 from app.identity import SESSION_COOKIE
 from app.models import Role
-from app.services import messages, reviewers, revisions
+from app.services import messages, reviewers, revisions, sessions
 from tests.commands.test_revision import MAIL
 
 EDIT = "/document/edit"
@@ -22,7 +22,7 @@ def editor(database: Database, client: TestClient) -> TestClient:
     """Return a client signed in as an editor, in a browser's way."""
     with database.write() as session:
         account = reviewers.add_reviewer(session, "ed", Role.editor)
-        secret = reviewers.sign_in(
+        secret = sessions.sign_in(
             session, account.id or 0, days=1, means="test"
         )
     client.cookies.set(SESSION_COOKIE, secret, domain="testserver.local")

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from app.db import Database
 from app.identity import SESSION_COOKIE
 from app.models import Role
-from app.services import reviewers
+from app.services import reviewers, sessions
 
 SLUG = "kleen-cpuid-notification"
 PAGE = f"/threads/{SLUG}"
@@ -105,7 +105,7 @@ def test_a_reader_by_role_may_not_write(
 ) -> None:
     with database.write() as session:
         reader = reviewers.add_reviewer(session, "eve", Role.reader)
-        secret = reviewers.sign_in(session, reader.id or 0, days=1, means="x")
+        secret = sessions.sign_in(session, reader.id or 0, days=1, means="x")
     client.cookies.set(SESSION_COOKIE, secret)
     client.headers["Sec-Fetch-Site"] = "same-origin"
     answer = client.post(f"{PAGE}/replies", data={"text": "x"})
