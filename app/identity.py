@@ -1,18 +1,29 @@
-"""Who asks: the session cookie or a bearer token, and what a role may do."""
+"""Who asks: the session cookie or a bearer token, looked up once a request.
+
+The gate (`app.gate`) looks them up before anything else happens and decides
+by the table of policies; routes take what it found. `SESSION_COOKIE` is the
+session's cookie.
+"""
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy.orm import Session
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
 
-from app.db import SessionDep
-from app.errors import ForbiddenError, SignInError
-from app.models import Role
-from app.services import reviewers
+from app.db import Database, get_database
+from app.errors import SignInError
+from app.services import access as access_service
+from app.services.access import Access
 from app.services.reviewers import Visitor
 
 SESSION_COOKIE = "vmi_review_session"
+SECRET_MOST = 200
+ACCESS = "access"
+ROUTE = "gate_route"
+NOBODY = Access()
+UNSEEN = Access(may_read=False)
 
 Bearer = Annotated[
     HTTPAuthorizationCredentials | None,
@@ -25,49 +36,88 @@ Bearer = Annotated[
 ]
 
 
-def find_cookie_holder(request: Request, session: Session) -> Visitor | None:
-    """Return the reviewer whose session cookie was sent, if it is good."""
-    secret = request.cookies.get(SESSION_COOKIE)
-    return reviewers.find_signed_in(session, secret) if secret else None
+def get_token(connection: HTTPConnection) -> str | None:
+    """Return the bearer token that was sent, if one was."""
+    scheme, _, token = connection.headers.get("authorization", "").partition(
+        " "
+    )
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def get_cookie(connection: HTTPConnection) -> str | None:
+    """Return the secret of the session cookie, if one of ours was sent."""
+    if "cookie" not in connection.headers:
+        return None
+    secret = connection.cookies.get(SESSION_COOKIE)
+    return secret if secret and len(secret) <= SECRET_MOST else None
+
+
+def look_up(database: Database, scope: Scope) -> Access:
+    """Return who asks, and note now and then that they do.
+
+    One reading session of its own, ended before the request's begins. A
+    token that is not good is nobody's, whatever cookie comes with it.
+    """
+    connection = HTTPConnection(scope)
+    token, cookie = get_token(connection), get_cookie(connection)
+    with database.read() as session:
+        found = access_service.find_access(session, token=token, cookie=cookie)
+    if found.is_due:
+        with database.write() as session:
+            access_service.note_use(session, found)
+    return found
+
+
+def get_access(request: Request) -> Access:
+    """Return who asks and whether they may read, as the gate found it.
+
+    What answers before the gate is reached looks it up by itself.
+    """
+    state = request.scope.setdefault("state", {})
+    if ACCESS not in state:
+        state[ACCESS] = look_up(get_database(request), request.scope)
+    found: Access = state[ACCESS]
+    return found
 
 
 def get_visitor(
-    request: Request, session: SessionDep, bearer: Bearer
+    request: Request,
+    _bearer: Bearer,  # for the API's description
 ) -> Visitor | None:
-    """Return who asks, or None for a reader without name.
-
-    A token that is not good is refused, and never taken for no token.
-    """
-    if bearer is None:
-        return find_cookie_holder(request, session)
-    visitor = reviewers.find_token_holder(session, bearer.credentials)
-    if visitor is None:
-        raise SignInError("this token is unknown or was revoked")
-    return visitor
+    """Return who asks, or None for a reader without name."""
+    return get_access(request).visitor
 
 
 CurrentReviewer = Annotated[Visitor | None, Depends(get_visitor)]
 
 
-def require_reviewer(visitor: CurrentReviewer) -> Visitor:
-    """Return the signed-in reviewer if they may write, else refuse."""
+def require_visitor(visitor: CurrentReviewer) -> Visitor:
+    """Return the reviewer who asks; their role is the gate's affair."""
     if visitor is None:
         raise SignInError("sign in to do this")
-    if not visitor.may(Role.reviewer):
-        raise ForbiddenError(f"a {visitor.role} may read, not write")
     return visitor
 
 
-SignedIn = Annotated[Visitor, Depends(require_reviewer)]
+SignedIn = Annotated[Visitor, Depends(require_visitor)]
 
 
-def require_editor(visitor: CurrentReviewer) -> Visitor:
-    """Return the signed-in reviewer if they may edit, else refuse."""
-    if visitor is None:
-        raise SignInError("sign in to do this")
-    if not visitor.may(Role.editor):
-        raise ForbiddenError(f"a {visitor.role} is no editor")
-    return visitor
+async def require_gate(request: Request) -> None:
+    """Refuse a route that the gate did not decide on: the last bolt.
+
+    Raises
+    ------
+    HTTPException
+        When gate and router disagree on where an address leads, which would
+        be a mistake of ours.
+    """
+    passed = request.scope.get("state", {}).get(ROUTE)
+    if passed != request.scope["route"].name:
+        raise HTTPException(500, "the gate was passed by")
 
 
-SignedInEditor = Annotated[Visitor, Depends(require_editor)]
+GateDep = Depends(require_gate)
+
+
+def find_cookie_holder(request: Request, _session: object) -> Visitor | None:
+    """Return who asks."""
+    return get_access(request).visitor

@@ -9,8 +9,10 @@ from fastapi import FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.staticfiles import StaticFiles
 
+from app.conditions import ConditionMiddleware
 from app.config import ROOT, Settings
 from app.db import Database
+from app.gate import GateMiddleware, Map
 from app.middleware import (
     GuardMiddleware,
     HeadMiddleware,
@@ -18,12 +20,14 @@ from app.middleware import (
 )
 from app.openapi import ReviewAPI
 from app.page_cache import PageCacheMiddleware
-from app.routes import ROUTERS
+from app.policies import require_policies
+from app.routes import get_routes
 from app.routes.errors import add_error_handlers
 from app.services.aligning import has_pending
 from app.services.explorer import Explorer
 from app.services.passwords import Passwords
 from app.services.quote_worker import QuoteWorker
+from app.services.signing import load_key
 from app.services.surveys import Surveyor
 
 COMPRESSED_FROM = 500
@@ -48,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.database = Database(settings.get_database_url())
     app.state.passwords = Passwords()
+    app.state.secret_key = load_key(settings.data_dir)
     app.state.import_turn = threading.Lock()
     app.state.explorer = Explorer(
         workers=settings.run_workers,
@@ -60,15 +65,20 @@ def create_app(settings: Settings) -> FastAPI:
         has_work=partial(has_pending, app.state.database),
     )
     add_error_handlers(app)
-    for router in ROUTERS:
-        app.include_router(router)
+    app.router.routes.extend(get_routes())
     app.mount("/static", StaticFiles(directory=ROOT / "static"), name="static")
+    places = Map(app.routes)
+    require_policies(places.names)
     # the last added is the outermost
+    app.add_middleware(
+        GateMiddleware, database=app.state.database, places=places
+    )
     app.add_middleware(
         GZipMiddleware,
         minimum_size=COMPRESSED_FROM,
         compresslevel=COMPRESSION,
     )
+    app.add_middleware(ConditionMiddleware)
     app.add_middleware(
         PageCacheMiddleware,
         database=app.state.database,

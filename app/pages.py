@@ -21,8 +21,8 @@ from markupsafe import Markup
 from app.config import ROOT
 from app.db import SessionDep
 from app.identity import CurrentReviewer
-from app.services import entries, proposals
-from app.services.entries import Head
+from app.services import access, entries, proposals
+from app.services.entries import GENESIS, Head
 from app.services.proposals import ProposalRow
 from app.services.reviewers import Visitor
 
@@ -49,12 +49,18 @@ class Shell:
 
 
 def get_shell(session: SessionDep, visitor: CurrentReviewer) -> Shell:
-    """Return what stands around the page for this visitor."""
-    return Shell(
-        reviewer=visitor,
-        head=entries.get_head(session),
-        proposal=proposals.find_proposal(session),
-    )
+    """Return what stands around the page for this visitor.
+
+    Of a private review nothing stands there for who is not its member.
+    """
+    proposal = proposals.find_proposal(session)
+    if (
+        proposal is not None
+        and proposal.is_private
+        and not access.is_member(session, proposal.id, visitor)
+    ):
+        return Shell(visitor, Head(0, GENESIS), None)
+    return Shell(visitor, entries.get_head(session), proposal)
 
 
 ShellDep = Annotated[Shell, Depends(get_shell)]

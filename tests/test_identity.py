@@ -4,30 +4,35 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.db import Database
-from app.errors import ForbiddenError, SignInError
-from app.identity import (
-    SESSION_COOKIE,
-    require_editor,
-    require_reviewer,
-)
-from app.models import Role
+from app.errors import SignInError
+from app.identity import SESSION_COOKIE, require_visitor
+from app.models import Role, Scope
 from app.services.reviewers import Visitor
 from tests.factories import make_token, make_visitor
 
 
-def test_writing_needs_a_name_and_a_role() -> None:
+def test_writing_needs_a_name() -> None:
     with pytest.raises(SignInError):
-        require_reviewer(None)
-    with pytest.raises(ForbiddenError, match="reader"):
-        require_reviewer(Visitor(1, "eve", "Eve", Role.reader))
+        require_visitor(None)
     ada = Visitor(2, "ada", "Ada", Role.reviewer)
-    assert require_reviewer(ada) is ada
-    with pytest.raises(ForbiddenError, match="no editor"):
-        require_editor(ada)
-    with pytest.raises(SignInError):
-        require_editor(None)
-    bob = Visitor(3, "bob", "Bob", Role.administrator)
-    assert require_editor(bob) is bob
+    assert require_visitor(ada) is ada
+
+
+@pytest.mark.parametrize(
+    ("scope", "most"),
+    [
+        (Scope.read, Role.reader),
+        (Scope.annotate, Role.reviewer),
+        (Scope.edit, Role.editor),
+        (Scope.admin, Role.administrator),
+    ],
+)
+def test_a_token_may_no_more_than_its_scope(scope: Scope, most: Role) -> None:
+    bob = Visitor(3, "bob", "Bob", Role.administrator, scope, 1)
+    roles = list(Role)
+    assert [role for role in roles if bob.may(role)] == (
+        roles[: roles.index(most) + 1]
+    )
 
 
 def test_a_token_goes_over_a_cookie(

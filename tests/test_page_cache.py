@@ -173,7 +173,7 @@ def test_an_expired_session_is_nobody_without_a_change(
 
     now = datetime.now(UTC)
     monkeypatch.setattr("app.page_cache.datetime", Later)
-    monkeypatch.setattr("app.services.reviewers.datetime", Later)
+    monkeypatch.setattr("app.services.access.datetime", Later)
     assert "nobody at" in site.get(**ada).text
 
 

@@ -5,6 +5,7 @@ from functools import cache
 from fastapi import APIRouter
 from starlette.routing import BaseRoute
 
+from app.identity import GateDep
 from app.routes import (
     anchors,
     ask,
@@ -29,6 +30,7 @@ from app.routes import (
     messages,
     messages_api,
     platforms,
+    problems,
     products,
     quotes,
     reference,
@@ -74,6 +76,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     messages.router,
     messages_api.api,
     reference.router,
+    problems.router,
     sign_in.router,
     threads.router,
     threads_api.api,
@@ -108,7 +111,7 @@ def get_routes() -> tuple[BaseRoute, ...]:
     They are put together once a process: what FastAPI learns of a route when
     it is first asked for holds for each application that has it.
     """
-    site = APIRouter()
+    site = APIRouter(dependencies=[GateDep])
     for router in ROUTERS:
         site.include_router(router)
     return tuple(site.routes)

@@ -24,7 +24,7 @@ from app.forms import (
     check_form,
     make_none,
 )
-from app.identity import SignedInEditor
+from app.identity import SignedIn
 from app.models import AnchorState, Role
 from app.pages import Page, Shell, ShellDep, render
 from app.services import quotes, settling, threads
@@ -102,7 +102,7 @@ def list_anchors(  # noqa: PLR0913 - each is a place in one of the lists
 def settle_anchor(  # noqa: PLR0913 - each is a part of the request
     request: Request,
     *,
-    visitor: SignedInEditor,
+    visitor: SignedIn,
     shell: ShellDep,
     session: SessionDep,
     typed: FormDep,

@@ -18,7 +18,7 @@ from app.errors import (
     ReviewError,
 )
 from app.forms import FormDep, MaybeSlug, check_form, clean_text
-from app.identity import find_cookie_holder
+from app.identity import get_access
 from app.models import Role
 from app.pages import Page, get_shell, render
 from app.routes.follow import follow, get_client
@@ -277,8 +277,7 @@ def create_question(
     draft, faults = _check(explorer, typed)
     trouble = Trouble(faults)
     if not faults:
-        with database.read() as session:
-            visitor = find_cookie_holder(request, session)
+        visitor = get_access(request).visitor
         if visitor is None or not visitor.may(Role.reviewer):
             fault = Fault("/name", "sign in as a reviewer to save a question")
             trouble = Trouble([fault], HTTPStatus.FORBIDDEN)
@@ -336,8 +335,8 @@ def _show(  # noqa: PLR0913 - what the page is built from
     others = [each for each in faults if each.pointer != "/name"]
     query = draft.query
     url = request.url_for("new_question").path
+    visitor = get_access(request).visitor
     with database.read() as session:
-        visitor = find_cookie_holder(request, session)
         shell = get_shell(session, visitor)
         run_id = None if trouble else _find_run(explorer, draft)
         run = runs.find_run(session, run_id) if run_id else None

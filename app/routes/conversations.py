@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.db import SessionDep
-from app.identity import SignedInEditor
+from app.identity import SignedIn
 from app.pages import Page, ShellDep, format_path, render
 from app.services import conversations
 from app.services.conversations import ConversationRow, Mark, Totals
@@ -70,7 +70,7 @@ def list_conversations(
 @router.post("/m/{message_id:path}/cut")
 def cut_message(
     request: Request,
-    visitor: SignedInEditor,
+    visitor: SignedIn,
     session: SessionDep,
     message_id: str,
 ) -> Response:
@@ -82,7 +82,7 @@ def cut_message(
 @router.post("/m/{message_id:path}/join")
 def join_message(
     request: Request,
-    visitor: SignedInEditor,
+    visitor: SignedIn,
     session: SessionDep,
     message_id: str,
 ) -> Response:

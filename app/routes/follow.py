@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from app.db import DatabaseDep
 from app.errors import ReviewError
 from app.forms import FormDep, MaybeSlug
-from app.identity import find_cookie_holder
+from app.identity import get_access
 from app.pages import (
     Page,
     get_shell,
@@ -78,7 +78,7 @@ def show_progress(
     packed = drafts.pack(progress.text)
     edit = request.url_for("new_question").path
     with database.read() as session:
-        shell = get_shell(session, find_cookie_holder(request, session))
+        shell = get_shell(session, get_access(request).visitor)
     page = ProgressPage(
         title="The question has no answer"
         if error

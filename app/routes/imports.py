@@ -8,17 +8,15 @@ from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
-from app.db import DatabaseDep, get_database
+from app.db import DatabaseDep
 from app.errors import BusyError
-from app.identity import Bearer, get_visitor, require_editor
+from app.identity import SignedIn
 from app.models import Role
 from app.pages import Page, ShellDep, format_path, get_shell, render
 from app.services.importing import ImportReport, import_mails
 from app.services.mailbox import MboxForm, RawMail, read_stream
-from app.services.reviewers import Visitor
 
 router = APIRouter(include_in_schema=False)
 
@@ -44,22 +42,7 @@ class ImportPage(Page):
     form: MboxForm = MboxForm.mboxrd
 
 
-async def require_importer(request: Request, bearer: Bearer) -> Visitor:
-    """Return the editor who asks, before their upload is read."""
-
-    def find() -> Visitor:
-        with get_database(request).read() as session:
-            return require_editor(get_visitor(request, session, bearer))
-
-    return await run_in_threadpool(find)
-
-
-Importer = Annotated[Visitor, Depends(require_importer)]
-
-
-async def read_upload(
-    request: Request, _editor: Importer
-) -> AsyncIterator[FormData]:
+async def read_upload(request: Request) -> AsyncIterator[FormData]:
     """Give the form with its files, the long ones on the disk."""
     async with request.form(
         max_files=MOST_FILES, max_fields=MOST_FIELDS
@@ -101,7 +84,7 @@ def new_import(request: Request, shell: ShellDep) -> Response:
 def create_import(
     request: Request,
     database: DatabaseDep,
-    editor: Importer,
+    editor: SignedIn,
     upload: UploadDep,
 ) -> Response:
     """Import the files; say what came of each mail that was refused."""

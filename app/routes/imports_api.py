@@ -11,8 +11,9 @@ from starlette.exceptions import HTTPException
 
 from app.db import DatabaseDep
 from app.errors import Fault, InvalidError
+from app.identity import SignedIn
 from app.pages import format_path
-from app.routes.imports import MOST_UNPACKED, Importer, take_import_turn
+from app.routes.imports import MOST_UNPACKED, take_import_turn
 from app.services.importing import ImportReport, import_mails
 from app.services.mail import MOST_BYTES
 from app.services.mailbox import RawMail, read_stream
@@ -81,7 +82,7 @@ MediaType = Annotated[str, Depends(read_media_type)]
 
 
 async def read_body(
-    request: Request, _editor: Importer, _kind: MediaType
+    request: Request, _kind: MediaType
 ) -> AsyncIterator[IO[bytes]]:
     """Give the body as a file."""
     with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
@@ -111,7 +112,7 @@ def create_messages(  # noqa: PLR0913 - each is a part of the request
     response: Response,
     *,
     database: DatabaseDep,
-    editor: Importer,
+    editor: SignedIn,
     kind: MediaType,
     body: BodyDep,
 ) -> ImportOut:

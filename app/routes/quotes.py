@@ -14,7 +14,7 @@ from starlette.background import BackgroundTask
 from app.db import SessionDep
 from app.errors import InvalidError
 from app.forms import LARGEST, FormDep, MaybeSlug, check_form
-from app.identity import SignedInEditor
+from app.identity import SignedIn
 from app.services import quotes
 
 router = APIRouter(include_in_schema=False)
@@ -37,7 +37,7 @@ class DecisionForm(BaseModel):
 def decide_quote(
     request: Request,
     session: SessionDep,
-    visitor: SignedInEditor,
+    visitor: SignedIn,
     typed: FormDep,
     quote_id: QuoteId,
 ) -> Response:
@@ -60,7 +60,7 @@ def decide_quote(
 def dismiss_quote(
     request: Request,
     session: SessionDep,
-    visitor: SignedInEditor,
+    visitor: SignedIn,
     quote_id: QuoteId,
 ) -> Response:
     """Say that a quote is from no clause."""

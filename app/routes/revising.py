@@ -28,7 +28,7 @@ from app.forms import (
     require_some,
     split_names,
 )
-from app.identity import SignedInEditor
+from app.identity import SignedIn
 from app.models import RevisionSource
 from app.pages import (
     Page,
@@ -146,7 +146,7 @@ class MailPage(DraftPage):
 
 async def read_file_form(
     request: Request,
-    editor: SignedInEditor,  # noqa: ARG001 - before the file is read
+    editor: SignedIn,  # noqa: ARG001 - before the file is read
 ) -> AsyncIterator[dict[str, str]]:
     """Give the fields of a form with one file, which becomes `text`."""
     async with request.form(max_files=1, max_fields=FIELDS) as form:
@@ -168,7 +168,7 @@ FileFormDep = Annotated[dict[str, str], Depends(read_file_form)]
 @router.get("/document/edit")
 def edit_document(
     request: Request,
-    editor: SignedInEditor,  # noqa: ARG001 - only editors see the form
+    editor: SignedIn,  # noqa: ARG001 - only editors see the form
     shell: ShellDep,
     session: SessionDep,
     section: Annotated[MaybeSlug, Query()] = None,
@@ -187,7 +187,7 @@ def edit_document(
 @router.post("/document/edit")
 def create_edit(
     request: Request,
-    editor: SignedInEditor,
+    editor: SignedIn,
     shell: ShellDep,
     session: SessionDep,
     typed: FormDep,
@@ -213,7 +213,7 @@ def _make_edit_page(
 @router.get("/document/upload")
 def new_upload(
     request: Request,
-    editor: SignedInEditor,  # noqa: ARG001 - only editors see the form
+    editor: SignedIn,  # noqa: ARG001 - only editors see the form
     shell: ShellDep,
     session: SessionDep,
 ) -> Response:
@@ -231,7 +231,7 @@ def new_upload(
 @router.post("/document/upload")
 def create_upload(
     request: Request,
-    editor: SignedInEditor,
+    editor: SignedIn,
     shell: ShellDep,
     session: SessionDep,
     typed: FileFormDep,
@@ -253,7 +253,7 @@ def create_upload(
 @router.get("/document/from-mail")
 def new_mail_document(
     request: Request,
-    editor: SignedInEditor,  # noqa: ARG001 - only editors see the form
+    editor: SignedIn,  # noqa: ARG001 - only editors see the form
     shell: ShellDep,
     session: SessionDep,
     id_: Annotated[
@@ -269,7 +269,7 @@ def new_mail_document(
 @router.post("/document/from-mail")
 def create_mail_document(
     request: Request,
-    editor: SignedInEditor,
+    editor: SignedIn,
     shell: ShellDep,
     session: SessionDep,
     typed: FormDep,
@@ -326,7 +326,7 @@ def _take_draft(  # noqa: PLR0913, PLR0917 - each is a part of the request
     request: Request,
     shell: Shell,
     session: Session,
-    editor: SignedInEditor,
+    editor: SignedIn,
     page: DraftPage,
     source: RevisionSource,
 ) -> Response:

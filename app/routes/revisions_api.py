@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.db import SessionDep
 from app.forms import LARGEST, FilledLine
-from app.identity import SignedInEditor
+from app.identity import SignedIn
 from app.models import RevisionSource
 from app.routes.paging import PagingDep, take_page
 from app.routes.revising import Day, DocumentText
@@ -161,7 +161,7 @@ def create_revision(
     request: Request,
     response: Response,
     *,
-    editor: SignedInEditor,
+    editor: SignedIn,
     session: SessionDep,
     sent: RevisionIn,
 ) -> RevisionDetailOut:

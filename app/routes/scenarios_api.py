@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.db import DatabaseDep, SessionDep
 from app.errors import InvalidError
 from app.forms import Line
-from app.identity import Bearer, get_visitor, require_reviewer
+from app.identity import SignedIn
 from app.models import Answer
 from app.routes.paging import PagingDep, take_page
 from app.routes.runs import ExplorerDep, ScenarioText
@@ -101,15 +101,13 @@ def create_scenario(  # noqa: PLR0913, PLR0917 - what the route depends on
     response: Response,
     database: DatabaseDep,
     explorer: ExplorerDep,
-    bearer: Bearer,
+    visitor: SignedIn,
     asked: ScenarioIn,
 ) -> ScenarioOut:
     """Save a question; the name of one's own question replaces it.
 
     It is explored in the background, so `answers` may be empty at first.
     """
-    with database.read() as session:
-        visitor = require_reviewer(get_visitor(request, session, bearer))
     faults = explorer.check(asked.text)
     if faults:
         raise InvalidError("the text is no scenario", *faults)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.db import SessionDep
 from app.errors import ConflictError, InvalidError
 from app.forms import SLUG_LENGTH, FilledLine, FormDep, check_form
-from app.identity import SignedInEditor
+from app.identity import SignedIn
 from app.pages import Page, Shell, ShellDep, render
 from app.routes.revisions import may_edit
 from app.services import suggestions
@@ -57,7 +57,7 @@ def list_suggestions(
 @router.post("/document/suggestions/{annotation}/accept")
 def accept_suggestion(
     request: Request,
-    editor: SignedInEditor,
+    editor: SignedIn,
     shell: ShellDep,
     session: SessionDep,
     annotation: AnnotationId,
@@ -78,7 +78,7 @@ def accept_suggestion(
 def decline_suggestion(  # noqa: PLR0913 - each is a part of the request
     request: Request,
     *,
-    editor: SignedInEditor,
+    editor: SignedIn,
     shell: ShellDep,
     session: SessionDep,
     annotation: AnnotationId,

@@ -17,6 +17,7 @@ class ProposalRow(NamedTuple):
     title: str
     authors: list[str]
     status: str
+    is_private: bool
 
 
 def find_proposal(session: Session) -> ProposalRow | None:
@@ -28,10 +29,11 @@ def find_proposal(session: Session) -> ProposalRow | None:
             col(Proposal.title),
             col(Proposal.authors),
             col(Proposal.status),
+            col(Proposal.is_private),
         )
         .order_by(col(Proposal.id))
         .limit(1)
     ).first()
     if row is None or row[0] is None:
         return None
-    return ProposalRow(row[0], row[1], row[2], row[3], row[4])
+    return ProposalRow(row[0], *row[1:])

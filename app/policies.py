@@ -1,0 +1,208 @@
+"""Who may do what: one row for each route of the application.
+
+The gate (`app.gate`) reads this table and nothing else decides by role or
+scope, but for one form that keeps what was typed (`create_question`). A
+route without a row stops `create_app`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.models import Role, Scope
+
+
+class Budget(StrEnum):
+    """Which limit a request counts against (see `services.rate_limits`)."""
+
+    reads = "reads"
+    writes = "writes"
+    sign_ins = "sign-ins"
+    imports = "imports"
+    runs = "runs"
+    none = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What it takes to be let in.
+
+    Parameters
+    ----------
+    role
+        The least role; None lets everybody in who may read the review.
+    scope
+        What a token must be good for, if one is sent.
+    budget
+        The limit that it counts against.
+    is_open
+        Whether it is there for those, too, who may not read a private
+        review: signing in, one's own account, what runs the site.
+    """
+
+    role: Role | None
+    scope: Scope = Scope.read
+    budget: Budget = Budget.reads
+    is_open: bool = False
+
+
+READ = Policy(None)
+RUN = Policy(None, budget=Budget.runs)
+WRITE = Policy(Role.reviewer, Scope.annotate, Budget.writes)
+WRITE_FORM = Policy(Role.reviewer, Scope.annotate)
+EDIT = Policy(Role.editor, Scope.edit, Budget.writes)
+EDIT_FORM = Policy(Role.editor, Scope.edit)
+UPLOAD = Policy(Role.editor, Scope.edit, Budget.imports)
+OPEN = Policy(None, is_open=True)
+SIGN_IN = Policy(None, budget=Budget.sign_ins, is_open=True)
+UNKNOWN = Policy(None)
+"""Of an address that is no route: the site's answer, if one may see it."""
+
+POLICIES: Mapping[str, Policy] = {
+    # the site
+    "static": Policy(None, budget=Budget.none, is_open=True),
+    "health": Policy(None, budget=Budget.none, is_open=True),
+    "openapi": READ,
+    "show_reference": READ,
+    "list_problems": OPEN,
+    "show_problem": OPEN,
+    "show_home": READ,
+    "list_entries": READ,
+    # accounts
+    "new_sign_in": OPEN,
+    "create_sign_in": SIGN_IN,
+    "use_sign_in_link": SIGN_IN,
+    "consume_sign_in_link": SIGN_IN,
+    "delete_sign_in": Policy(None, budget=Budget.writes, is_open=True),
+    # the document
+    "show_document": READ,
+    "show_section": READ,
+    "list_revisions": READ,
+    "show_revision": READ,
+    "show_markdown": READ,
+    "show_changes": READ,
+    "read_revisions": READ,
+    "read_revision": READ,
+    "create_revision": EDIT,
+    "edit_document": EDIT_FORM,
+    "create_edit": EDIT,
+    "new_upload": EDIT_FORM,
+    "create_upload": EDIT,
+    "new_mail_document": EDIT_FORM,
+    "create_mail_document": EDIT,
+    "list_anchors": READ,
+    "settle_anchor": EDIT,
+    # suggestions
+    "new_suggestion": WRITE_FORM,
+    "create_suggestion": WRITE,
+    "list_suggestions": READ,
+    "accept_suggestion": EDIT,
+    "decline_suggestion": EDIT,
+    # calls and platforms
+    "list_calls": READ,
+    "show_call": READ,
+    "list_calls_json": READ,
+    "show_call_json": READ,
+    "list_platforms": READ,
+    "list_platforms_json": READ,
+    "list_gaps": READ,
+    "list_gaps_json": READ,
+    "show_diet": READ,
+    "show_diet_json": READ,
+    # threads
+    "list_threads": READ,
+    "show_thread": READ,
+    "new_thread": WRITE_FORM,
+    "create_thread": WRITE,
+    "create_reply": WRITE,
+    "read_threads": READ,
+    "read_thread": READ,
+    "create_comment": WRITE,
+    "read_comment": READ,
+    "attach_evidence": WRITE,
+    # decisions
+    "list_decisions": READ,
+    "export": READ,
+    "show_decision": READ,
+    "new_decision": WRITE_FORM,
+    "create_decision": WRITE,
+    "list_decision_items": READ,
+    "get_decision": READ,
+    "create_decision_item": WRITE,
+    # mail
+    "list_conversations": READ,
+    "cut_message": EDIT,
+    "join_message": EDIT,
+    "show_nested": READ,
+    "show_flat": READ,
+    "download_mbox": READ,
+    "show_feed": READ,
+    "show_raw_message": READ,
+    "show_delivery": READ,
+    "download_attachment": READ,
+    "show_message": READ,
+    "read_messages": READ,
+    "read_message": READ,
+    "new_import": READ,
+    "create_import": UPLOAD,
+    "create_messages": UPLOAD,
+    "export_thread_reply": READ,
+    "export_thread_mails": READ,
+    "show_thread_reply": READ,
+    "export_annotation_reply": READ,
+    "show_annotation_reply": READ,
+    "export_message_reply": READ,
+    "show_message_reply": READ,
+    "decide_quote": EDIT,
+    "dismiss_quote": EDIT,
+    # questions and runs
+    "list_questions": READ,
+    "show_question": READ,
+    "new_question": READ,
+    "list_words": READ,
+    "create_link": RUN,
+    "check_question": RUN,
+    # refuses by itself whoever is no reviewer, with what they typed
+    "create_question": Policy(None, Scope.annotate, Budget.runs),
+    "run_question": RUN,
+    "create_run": RUN,
+    "show_run": READ,
+    "show_progress": READ,
+    "cancel_run": RUN,
+    "show_product": READ,
+    "show_product_json": READ,
+    "list_scenarios": READ,
+    "read_scenario": READ,
+    "create_scenario": Policy(Role.reviewer, Scope.annotate, Budget.runs),
+    "create_report": RUN,
+    "read_report": READ,
+    "read_progress": READ,
+    "cancel_report": RUN,
+    "show_costs": READ,
+    "change_costs": READ,
+    "read_costs": READ,
+    "read_run_costs": READ,
+    # search
+    "show_search": READ,
+    "find": READ,
+    "follow_search": READ,
+    "save_search": WRITE,
+    "follow_saved_search": READ,
+    "show_saved_search": READ,
+    "delete_search": WRITE,
+}
+
+
+def require_policies(names: Iterable[str]) -> None:
+    """Refuse to go on while a route has no policy.
+
+    Raises
+    ------
+    RuntimeError
+        When the table lacks a route; a mistake of ours.
+    """
+    missing = sorted(set(names) - POLICIES.keys())
+    if missing:
+        raise RuntimeError(
+            f"no policy in app/policies.py for {', '.join(missing)}"
+        )

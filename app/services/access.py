@@ -1,0 +1,155 @@
+"""Who asks and whether they may read the review: looked up once a request.
+
+A secret (a session's or a token's) that has expired, was revoked or is of an
+account that was disabled is nobody's. Use is noted to some minutes.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, Select, bindparam, exists, select, update
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from app.models import Member, Proposal, Reviewer, Role, SignIn, Token
+from app.services.reviewers import Visitor, compute_digest
+
+NOTED_EVERY = timedelta(minutes=5)
+
+_VISITOR = (
+    col(Reviewer.id),
+    col(Reviewer.name),
+    col(Reviewer.display_name),
+    col(Reviewer.role),
+)
+_BY_SESSION: Select[*tuple[Any, ...]] = (
+    select(
+        *_VISITOR,
+        col(SignIn.id).label("secret_id"),
+        col(SignIn.expires_at),
+        col(SignIn.seen_at).label("noted_at"),
+    )
+    .join(SignIn, col(SignIn.reviewer_id) == col(Reviewer.id))
+    .where(
+        col(SignIn.digest) == bindparam("digest"),
+        col(Reviewer.disabled_at).is_(None),
+    )
+)
+_BY_TOKEN: Select[*tuple[Any, ...]] = (
+    select(
+        *_VISITOR,
+        col(Token.id).label("secret_id"),
+        col(Token.expires_at),
+        col(Token.used_at).label("noted_at"),
+        col(Token.scope),
+    )
+    .join(Token, col(Token.reviewer_id) == col(Reviewer.id))
+    .where(
+        col(Token.digest) == bindparam("digest"),
+        col(Token.revoked_at).is_(None),
+        col(Reviewer.disabled_at).is_(None),
+    )
+)
+_PROPOSAL = (
+    select(col(Proposal.id), col(Proposal.is_private))
+    .order_by(col(Proposal.id))
+    .limit(1)
+)
+_IS_MEMBER = select(
+    exists().where(
+        col(Member.proposal_id) == bindparam("proposal"),
+        col(Member.reviewer_id) == bindparam("reviewer"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who asks, and whether the review is theirs to read.
+
+    `session_id` is the session whose cookie was sent. `is_unknown` says that
+    a token was sent which is nobody's, `is_due` that the use of the secret
+    has to be noted.
+    """
+
+    visitor: Visitor | None = None
+    may_read: bool = True
+    session_id: int | None = None
+    is_unknown: bool = False
+    is_due: bool = False
+
+
+def find_access(
+    session: Session, *, token: str | None = None, cookie: str | None = None
+) -> Access:
+    """Return who sent these secrets; a cookie counts only without token."""
+    chosen = _BY_TOKEN if token else _BY_SESSION
+    secret = token or cookie
+    row = _find_row(session, chosen, secret) if secret else None
+    if row is None:
+        return Access(
+            may_read=_may_read(session, None), is_unknown=bool(token)
+        )
+    visitor = Visitor(row.id, row.name, row.display_name, row.role)
+    if token:
+        visitor = replace(visitor, scope=row.scope, token_id=row.secret_id)
+    now = datetime.now(UTC)
+    return Access(
+        visitor=visitor,
+        may_read=_may_read(session, visitor),
+        session_id=None if token else row.secret_id,
+        is_due=row.noted_at is None or row.noted_at < now - NOTED_EVERY,
+    )
+
+
+def note_use(session: Session, access: Access) -> None:
+    """Note that a session or token is in use."""
+    visitor = access.visitor
+    now = datetime.now(UTC)
+    if visitor is not None and visitor.token_id is not None:
+        session.execute(
+            update(Token)
+            .where(col(Token.id) == visitor.token_id)
+            .values(used_at=now)
+        )
+    elif access.session_id is not None:
+        session.execute(
+            update(SignIn)
+            .where(col(SignIn.id) == access.session_id)
+            .values(seen_at=now)
+        )
+
+
+def is_member(
+    session: Session, proposal_id: int, visitor: Visitor | None
+) -> bool:
+    """Tell whether a private review is theirs to read.
+
+    An administrator chooses the members, and so is one of every review.
+    """
+    if visitor is None:
+        return False
+    if visitor.role == Role.administrator:
+        return True
+    wanted = {"proposal": proposal_id, "reviewer": visitor.id}
+    return bool(session.execute(_IS_MEMBER, wanted).scalar_one())
+
+
+def _find_row(
+    session: Session, chosen: Select[*tuple[Any, ...]], secret: str
+) -> Row[*tuple[Any, ...]] | None:
+    row = session.execute(chosen, {"digest": compute_digest(secret)}).first()
+    if row is None:
+        return None
+    has_ended = row.expires_at and row.expires_at <= datetime.now(UTC)
+    return None if has_ended else row
+
+
+def _may_read(session: Session, visitor: Visitor | None) -> bool:
+    row = session.execute(_PROPOSAL).first()
+    return (
+        row is None
+        or not row.is_private
+        or is_member(session, row.id, visitor)
+    )
