@@ -16,7 +16,6 @@ from sqlalchemy import (
     Index,
     Integer,
     UniqueConstraint,
-    text,
 )
 from sqlalchemy import Enum as EnumType
 from sqlmodel import Field, SQLModel
@@ -24,7 +23,6 @@ from sqlmodel import Field, SQLModel
 from app.db import PackedBytes, PackedText, UTCDateTime
 
 UTC_TIME: Any = UTCDateTime  # SQLModel types sa_type as a bare class
-LIVING = text("deleted_at IS NULL")
 
 
 def _enum_column(enum: type[StrEnum], *, nullable: bool = False) -> Any:  # noqa: ANN401 - a new column each time
@@ -729,13 +727,7 @@ class Annotation(SQLModel, table=True):
 
     __tablename__ = "annotation"
     __table_args__ = (
-        Index(
-            "ix_annotation_listed",
-            "created_at",
-            "id",
-            sqlite_where=LIVING,
-            postgresql_where=LIVING,
-        ),
+        Index("ix_annotation_listed", "deleted_at", "created_at", "id"),
     )
 
     id: str = Field(primary_key=True)
@@ -764,9 +756,7 @@ class Annotation(SQLModel, table=True):
     modified_at: datetime | None = Field(
         default=None, sa_type=UTC_TIME, index=True
     )
-    deleted_at: datetime | None = Field(
-        default=None, sa_type=UTC_TIME, index=True
-    )
+    deleted_at: datetime | None = Field(default=None, sa_type=UTC_TIME)
 
 
 class AnnotationTag(SQLModel, table=True):

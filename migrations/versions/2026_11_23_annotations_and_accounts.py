@@ -215,16 +215,9 @@ def upgrade() -> None:
             unique=False,
         )
         batch_op.create_index(
-            batch_op.f("ix_annotation_deleted_at"),
-            ["deleted_at"],
-            unique=False,
-        )
-        batch_op.create_index(
             "ix_annotation_listed",
-            ["created_at", "id"],
+            ["deleted_at", "created_at", "id"],
             unique=False,
-            sqlite_where=sa.text("deleted_at IS NULL"),
-            postgresql_where=sa.text("deleted_at IS NULL"),
         )
 
     with op.batch_alter_table("proposal", schema=None) as batch_op:
@@ -300,7 +293,6 @@ def downgrade() -> None:
 
     with op.batch_alter_table("annotation", schema=None) as batch_op:
         batch_op.drop_index("ix_annotation_listed")
-        batch_op.drop_index(batch_op.f("ix_annotation_deleted_at"))
         batch_op.drop_index(batch_op.f("ix_annotation_modified_at"))
         batch_op.drop_index(batch_op.f("ix_annotation_source"))
         batch_op.drop_column("deleted_at")
