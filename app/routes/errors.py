@@ -1,7 +1,8 @@
 """What is refused, as problem+json (RFC 9457) or as a page.
 
-A program is whoever asks under `/api/`, or accepts JSON and no HTML. The
-status, and not a text alone, tells what happened.
+A program is whoever asks for JSON and not for HTML, or does not say and asks
+where programs ask. The status and the `type`, and not a text alone, tell what
+happened (`problem_types`).
 """
 
 import dataclasses
@@ -39,15 +40,15 @@ from app.errors import (
     WaitError,
 )
 from app.forms import describe_error
-from app.identity import find_cookie_holder
+from app.identity import get_access
 from app.pages import Page, get_shell, render
+from app.routes.problem_types import BLANK, ProblemType, find_type
 
 MEDIA_TYPE = "application/problem+json"
-PAGE_TITLES: Mapping[int, str] = {
-    HTTPStatus.UNAUTHORIZED: "Sign in first",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "This was not understood",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "The program failed",
-}
+PROGRAMS = ("/api/", "/annotations/", "/h/", "/ns/", "/events")
+"""Where programs ask."""
+
+DATA = (".json", ".jsonld", ".jsonl", ".ndjson")
 STATUSES: Mapping[type[ReviewError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
@@ -70,17 +71,29 @@ Item = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One refusal: `errors` name each refused part by its place."""
+    """One refusal.
+
+    `errors` name each refused part by its place, `kind` is the slug of its
+    type where the status has several, `extra` are members of this kind only.
+    """
 
     status: int
     detail: str
     errors: Sequence[Item] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    kind: str = ""
+    extra: Item = field(default_factory=dict)
+
+    @property
+    def type(self) -> ProblemType | None:
+        """Return the kind: the one named, else the status's first."""
+        return find_type(self.status, self.kind)
 
     @property
     def title(self) -> str:
-        """Return what the status means."""
-        return HTTPStatus(self.status).phrase
+        """Return what the kind, else the status, means."""
+        kind = self.type
+        return kind.title if kind else HTTPStatus(self.status).phrase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +105,7 @@ class ErrorPage(Page):
     detail: str
     problems: Sequence[tuple[str, str]]
     back: str
+    draft: str
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -109,14 +123,24 @@ def show_refusal(request: Request, error: Exception) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, WaitError):
         headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, MediaTypeError):
+        headers["Accept"] = ", ".join(error.understood)
     faults = error.faults if isinstance(error, InvalidError) else ()
     problem = Problem(
         status=status,
         detail=str(error),
         errors=[describe_fault(fault) for fault in faults],
         headers=headers,
+        extra=_list_extra(error),
     )
     return answer(request, problem)
+
+
+def _list_extra(error: Exception) -> Item:
+    if not isinstance(error, PreconditionError):
+        return {}
+    told = {"draft": error.draft, "tag": error.tag}
+    return {name: value for name, value in told.items() if value}
 
 
 def find_status(error: Exception) -> HTTPStatus:
@@ -151,7 +175,7 @@ def show_http_error(request: Request, error: Exception) -> Response:
 
 def get_allowed(request: Request) -> Sequence[str]:
     """Return the methods that some route takes at this address."""
-    asked = ("GET", "POST", "PUT", "PATCH", "DELETE")
+    asked = ("GET", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
     scope = dict(request.scope)
     found = []
     for method in asked:
@@ -243,20 +267,26 @@ def answer_failure(request: Request) -> Response:
 def is_program(request: Request) -> bool:
     """Tell whether JSON is wanted rather than a page."""
     accepted = request.headers.get("accept", "")
-    return request.url.path.startswith("/api/") or (
-        "json" in accepted and "text/html" not in accepted
+    path = request.url.path
+    if "text/html" in accepted:
+        return False
+    return (
+        "json" in accepted
+        or path.startswith(PROGRAMS)
+        or (path.endswith(DATA))
     )
 
 
 def build_json(request: Request, problem: Problem) -> Response:
     """Return the problem as RFC 9457 writes it; ASCII takes any text."""
     content: dict[str, object] = {
-        "type": "about:blank",
+        "type": find_address(request, problem),
         "title": problem.title,
         "status": int(problem.status),
         "detail": problem.detail,
         "instance": request.url.path,
     }
+    content |= problem.extra
     if problem.errors:
         content["errors"] = list(problem.errors)
     return Response(
@@ -266,13 +296,22 @@ def build_json(request: Request, problem: Problem) -> Response:
     )
 
 
+def find_address(request: Request, problem: Problem) -> str:
+    """Return the problem's `type`: where its kind is explained."""
+    if problem.type is None:
+        return BLANK
+    path = request.app.url_path_for("show_problem", slug=problem.type.slug)
+    base = request.app.state.settings.base_url or str(request.base_url)
+    return f"{base.rstrip('/')}{path}"
+
+
 def build_page(request: Request, problem: Problem) -> Response:
     """Return the problem as a page."""
     with get_database(request).read() as session:
-        shell = get_shell(session, find_cookie_holder(request, session))
+        shell = get_shell(session, get_access(request).visitor)
     detail = problem.detail[:1].upper() + problem.detail[1:]
     page = ErrorPage(
-        title=PAGE_TITLES.get(problem.status, problem.title),
+        title=problem.title,
         status=problem.status,
         detail=detail if detail.endswith((".", "?")) else f"{detail}.",
         problems=[
@@ -283,6 +322,7 @@ def build_page(request: Request, problem: Problem) -> Response:
             for item in problem.errors
         ],
         back=get_place(request, problem.status),
+        draft=str(problem.extra.get("draft", "")),
     )
     return render(request, shell, page, status=problem.status)
 

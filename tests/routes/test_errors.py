@@ -1,5 +1,8 @@
 """What is refused: problem+json for programs, pages for people."""
 
+import json
+from urllib.parse import urlsplit
+
 import pytest
 from fastapi import Request
 from fastapi.testclient import TestClient
@@ -11,33 +14,47 @@ from app.errors import (
     CorpusError,
     Fault,
     ForbiddenError,
+    GoneError,
     InvalidError,
+    MalformedError,
+    MediaTypeError,
+    MissingConditionError,
     NotFoundError,
+    PreconditionError,
     ReviewError,
     SignInError,
     ThrottleError,
+    UnacceptableError,
 )
 from app.models import Role
 from app.routes.errors import (
+    STATUSES,
+    Problem,
+    answer,
     build_pointer,
     describe_fault,
     describe_part,
+    is_program,
     show_refusal,
 )
+from app.routes.problem_types import BY_STATUS, TYPES, ProblemType
 from app.services import reviewers, tokens
 
 MEDIA_TYPE = "application/problem+json"
 COMMENTS = "/api/threads/kleen-sti-shadow/comments"
 
 
-def _make_request() -> Request:
+def _make_request(
+    site: TestClient, path: str = "/api/x", accept: str = "*/*"
+) -> Request:
     return Request(
         {
             "type": "http",
             "method": "GET",
-            "path": "/api/x",
+            "path": path,
             "query_string": b"",
-            "headers": [(b"host", b"h")],
+            "headers": [(b"host", b"h"), (b"accept", accept.encode())],
+            "app": site.app,
         }
     )
 
@@ -52,11 +69,19 @@ def _make_request() -> Request:
         (ThrottleError("slowly", retry_after=3), 429),
         (BusyError("later", retry_after=2), 503),
         (InvalidError("wrong"), 422),
+        (MalformedError("unreadable"), 400),
+        (GoneError("annotation", "a"), 410),
+        (PreconditionError("another"), 412),
+        (MissingConditionError("which"), 428),
+        (UnacceptableError("text/html"), 406),
+        (MediaTypeError("text/plain", "application/json"), 415),
         (CorpusError("calls.yaml", "bad"), 422),
     ],
 )
-def test_each_error_has_its_status(error: ReviewError, status: int) -> None:
-    answer = show_refusal(_make_request(), error)
+def test_each_error_has_its_status(
+    site: TestClient, error: ReviewError, status: int
+) -> None:
+    answer = show_refusal(_make_request(site), error)
     assert answer.status_code == status
     assert answer.media_type == MEDIA_TYPE
     assert answer.headers["cache-control"] == "no-store"
@@ -65,13 +90,78 @@ def test_each_error_has_its_status(error: ReviewError, status: int) -> None:
     assert ("www-authenticate" in answer.headers) is (status == 401)
 
 
+def test_every_kind_of_error_has_a_kind_of_problem() -> None:
+    assert {BY_STATUS[status].status for status in STATUSES.values()} == set(
+        STATUSES.values()
+    )
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind.slug)
+def test_a_type_leads_to_the_page_that_explains_it(
+    site: TestClient, kind: ProblemType
+) -> None:
+    problem = Problem(status=kind.status, detail="why", kind=kind.slug)
+    told = json.loads(bytes(answer(_make_request(site), problem).body))
+    assert told["title"] == kind.title
+    path = urlsplit(told["type"]).path
+    assert told["type"] == f"http://testserver{path}"
+    page = site.get(path)
+    assert page.status_code == 200
+    assert kind.remedy.replace("'", "&#39;") in page.text
+    assert path in site.get("/problems/").text
+
+
+def test_a_status_without_kind_is_left_to_http(site: TestClient) -> None:
+    problem = Problem(status=418, detail="why")
+    told = json.loads(bytes(answer(_make_request(site), problem).body))
+    assert (told["type"], told["title"]) == ("about:blank", "I'm a Teapot")
+
+
+def test_no_other_kind_of_problem_has_a_page(site: TestClient) -> None:
+    assert site.get("/problems/nothing").status_code == 404
+
+
+def test_what_was_written_is_handed_back(site: TestClient) -> None:
+    error = PreconditionError("changed", draft="<b>mine</b>", tag='"t"')
+    told = json.loads(bytes(show_refusal(_make_request(site), error).body))
+    assert (told["draft"], told["tag"]) == ("<b>mine</b>", '"t"')
+    request = _make_request(site, accept="text/html")
+    page = bytes(show_refusal(request, error).body).decode()
+    assert "&lt;b&gt;mine&lt;/b&gt;" in page
+
+
+def test_a_refused_kind_of_body_tells_which_are_understood(
+    site: TestClient,
+) -> None:
+    error = MediaTypeError("text/plain", "application/json", "text/turtle")
+    answered = show_refusal(_make_request(site), error)
+    assert answered.headers["Accept"] == "application/json, text/turtle"
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "is_told"),
+    [
+        ("/api/threads", "*/*", True),
+        ("/api/threads", "text/html,*/*;q=0.8", False),
+        ("/annotations/a", "text/turtle", True),
+        ("/threads/a", "*/*", False),
+        ("/threads/a", "application/json", True),
+        ("/threads/a.json", "*/*", True),
+    ],
+)
+def test_a_program_is_known_by_what_it_asks_for(
+    site: TestClient, path: str, accept: str, *, is_told: bool
+) -> None:
+    assert is_program(_make_request(site, path, accept)) is is_told
+
+
 def test_a_problem_has_the_members_of_rfc_9457(client: TestClient) -> None:
     answer = client.get("/api/threads/nothing-here")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == MEDIA_TYPE
     assert answer.json() == {
-        "type": "about:blank",
-        "title": "Not Found",
+        "type": "http://testserver/problems/not-found",
+        "title": "Nothing is there",
         "status": 404,
         "detail": "no thread is called 'nothing-here'",
         "instance": "/api/threads/nothing-here",
