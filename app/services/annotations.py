@@ -64,6 +64,7 @@ class PostRow(NamedTuple):
     modified_at: datetime | None = None
     is_deleted: bool = False
     stance: StanceValue | None = None
+    position: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +85,35 @@ class Passage(NamedTuple):
     suffix: str
 
 
+class Spoken(NamedTuple):
+    """What was said on a thread: the opener, if it is kept here, and after."""
+
+    opener: PostRow | None
+    posts: list[PostRow]
+
+
 def list_posts(session: Session, thread_id: int) -> list[PostRow]:
-    """Return the replies of a thread in their order, in one query.
+    """Return the replies of a thread in their order, in one query."""
+    return read_spoken(session, thread_id).posts
+
+
+def read_spoken(session: Session, thread_id: int) -> Spoken:
+    """Return the posts of a thread in their order, in one query.
 
     Of the deleted ones those stay that were answered.
     """
-    rows = _read_posts(
-        session,
-        col(Annotation.thread_id) == thread_id,
-        col(Annotation.position) > OPENER,
-    )
+    rows = _read_posts(session, col(Annotation.thread_id) == thread_id)
+    opener = next((row for row in rows if row.position == OPENER), None)
     answered: set[str | None] = set()
     kept = []
     for row in reversed(rows):  # a reply follows what it answers
-        if not row.is_deleted or row.id in answered:
-            answered.add(row.parent)
-            kept.append(row)
-    return kept[::-1]
+        if row.position == OPENER or (
+            row.is_deleted and row.id not in answered
+        ):
+            continue
+        answered.add(row.parent)
+        kept.append(row)
+    return Spoken(opener, kept[::-1])
 
 
 def get_post(session: Session, slug: str, post_id: str) -> PostRow:
@@ -133,6 +146,7 @@ def _read_posts(session: Session, *conditions: Any) -> list[PostRow]:  # noqa: A
             col(Annotation.modified_at),
             col(Annotation.deleted_at),
             col(Stance.value),
+            col(Annotation.position),
         )
         .outerjoin(Person, col(Person.id) == col(Annotation.person_id))
         .outerjoin(Reviewer, col(Reviewer.id) == col(Annotation.reviewer_id))
@@ -159,6 +173,7 @@ def _read_posts(session: Session, *conditions: Any) -> list[PostRow]:  # noqa: A
             modified_at=row[11],
             is_deleted=row[12] is not None,
             stance=row[13],
+            position=row[14],
         )
         for row in rows
     ]

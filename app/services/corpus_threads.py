@@ -108,7 +108,10 @@ def _update_thread(
     answered: set[int],
 ) -> None:
     if get_id(thread) not in answered:
-        update_row(thread, _get_words(record) | {"state": record.outcome})
+        is_as_loaded = thread.state == thread.outcome
+        update_row(thread, _get_words(record))
+        if is_as_loaded:  # else an editor has said how it stands
+            update_row(thread, {"state": record.outcome})
     update_row(thread, _get_facts(record, people))
 
 

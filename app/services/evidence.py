@@ -9,13 +9,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from app.errors import ConflictError, Fault, InvalidError, NotFoundError
 from app.models import (
     Answer,
+    Decision,
+    DecisionEvidence,
     Evidence,
     EvidenceState,
     Reviewer,
@@ -24,6 +34,7 @@ from app.models import (
     Thread,
 )
 from app.services import entries, runs
+from app.services.moderation import require_say
 from app.services.reviewers import Visitor
 from app.services.verdicts import build_query
 from app.sim import MODEL
@@ -51,7 +62,11 @@ class Claim:
 
 
 class EvidenceRow(NamedTuple):
-    """Evidence as the table of a thread shows it."""
+    """Evidence as the table of a thread shows it.
+
+    `account` is the name of the reviewer who put it forward, `cited_by` the
+    number of the first decision that stands on it.
+    """
 
     id: int
     run_id: str
@@ -65,6 +80,9 @@ class EvidenceRow(NamedTuple):
     state: EvidenceState
     reviewer: str
     created_at: datetime
+    account: str
+    thread: str
+    cited_by: int | None
 
     @property
     def query(self) -> dict[str, str]:
@@ -72,8 +90,45 @@ class EvidenceRow(NamedTuple):
         return build_query(self.platform, self.variant, self.outcome)
 
 
-def list_evidence(session: Session, thread: str) -> list[EvidenceRow]:
+def list_evidence(
+    session: Session,
+    thread: str,
+    *,
+    after: int | None = None,
+    limit: int | None = None,
+) -> list[EvidenceRow]:
     """Return what was put forward on a thread, oldest first."""
+    return _read_rows(
+        session,
+        col(Thread.slug) == thread,
+        col(Evidence.id) > (after or 0),
+        limit=limit,
+    )
+
+
+def get_evidence(session: Session, number: int) -> EvidenceRow:
+    """Return one piece of evidence."""
+    rows = _read_rows(session, col(Evidence.id) == number)
+    if not rows:
+        raise NotFoundError("evidence", str(number))
+    return rows[0]
+
+
+def _read_rows(
+    session: Session,
+    *conditions: ColumnElement[bool],
+    limit: int | None = None,
+) -> list[EvidenceRow]:
+    citing = (
+        select(func.min(col(Decision.number)))
+        .join(
+            DecisionEvidence,
+            col(DecisionEvidence.decision_id) == col(Decision.id),
+        )
+        .where(col(DecisionEvidence.evidence_id) == col(Evidence.id))
+        .correlate(Evidence)
+        .scalar_subquery()
+    )
     rows = session.execute(
         select(
             col(Evidence.id),
@@ -88,14 +143,60 @@ def list_evidence(session: Session, thread: str) -> list[EvidenceRow]:
             col(Evidence.state),
             col(Reviewer.display_name),
             col(Evidence.created_at),
+            col(Reviewer.name),
+            col(Thread.slug),
+            citing,
         )
         .join(Run, col(Run.id) == col(Evidence.run_id))
         .join(Reviewer, col(Reviewer.id) == col(Evidence.reviewer_id))
         .join(Thread, col(Thread.id) == col(Evidence.thread_id))
-        .where(col(Thread.slug) == thread)
+        .where(*conditions)
         .order_by(col(Evidence.id))
+        .limit(limit)
     ).all()
     return [EvidenceRow._make(row) for row in rows]
+
+
+def withdraw(
+    session: Session, visitor: Visitor, number: int, *, reason: str = ""
+) -> None:
+    """Take a piece of evidence off its thread.
+
+    Parameters
+    ----------
+    reason
+        Why; an editor who withdraws another's must say.
+
+    Raises
+    ------
+    ForbiddenError
+        If it is another's, and the visitor is no editor.
+    ConflictError
+        If a decision stands on it.
+    """
+    entries.take_turn(session)
+    row = get_evidence(session, number)
+    require_say(visitor, row.account, reason)
+    if row.cited_by is not None:
+        raise ConflictError(
+            f"decision {row.cited_by} stands on evidence {number}, so it stays"
+        )
+    session.execute(delete(Evidence).where(col(Evidence.id) == number))
+    entries.append_entry(
+        session,
+        visitor.actor,
+        "evidence.withdrawn",
+        f"thread:{row.thread}",
+        {
+            "evidence": number,
+            "run": row.run_id,
+            "platform": row.platform,
+            "outcome": row.outcome,
+            "expected": row.expected.value,
+            "reviewer": row.account,
+            "reason": reason,
+        },
+    )
 
 
 def attach(
