@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.db import SAFE_METHODS
 from app.identity import SESSION_COOKIE
 from app.routes.errors import Problem, answer, answer_failure
+from app.routes.events import HEAD_ONLY
 
 BODY_LIMIT = 1024 * 1024
 UPLOAD_LIMIT = 64 * 1024 * 1024
@@ -48,6 +49,9 @@ TRANSPORT_HEADER = (
     b"strict-transport-security",
     b"max-age=31536000; includeSubDomains",
 )
+SECRET_PATHS = ("/sign-in/", "/invitations/")
+"""Addresses whose last word lets somebody in."""
+
 REVALIDATE = (b"cache-control", b"no-cache")
 FOR_EVER = (b"cache-control", b"public, max-age=31536000, immutable")
 logger = structlog.get_logger()
@@ -84,7 +88,11 @@ class RequestMiddleware:
                 started = True
                 headers: RawHeaders = list(message["headers"])
                 headers.append((b"x-request-id", name))
-                headers.extend(self.headers)
+                headers.extend(
+                    each
+                    for each in self.headers
+                    if not has_header(headers, each[0])
+                )
                 if not has_header(headers, b"cache-control"):
                     headers.append(get_cache_header(scope, message["status"]))
                 message["headers"] = headers
@@ -95,12 +103,12 @@ class RequestMiddleware:
                 await self.app(scope, receive, send_named)
             except ClientDisconnect:
                 # nobody is there to be answered
-                logger.info("sender_left", path=scope["path"])
+                logger.info("sender_left", path=hide_secret(scope["path"]))
             except Exception:
                 logger.exception(
                     "request_failed",
                     method=scope["method"],
-                    path=scope["path"],
+                    path=hide_secret(scope["path"]),
                 )
                 if started:
                     raise
@@ -121,6 +129,14 @@ def get_request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 def has_header(headers: RawHeaders, name: bytes) -> bool:
     """Tell whether an answer has this header."""
     return any(key.lower() == name for key, _ in headers)
+
+
+def hide_secret(path: str) -> str:
+    """Return an address as it may be logged: what follows is a secret."""
+    for start in SECRET_PATHS:
+        if path.startswith(start):
+            return f"{start}…"
+    return path
 
 
 def get_cache_header(scope: Scope, status: int) -> tuple[bytes, bytes]:
@@ -153,7 +169,8 @@ class HeadMiddleware:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self.app({**scope, "method": "GET"}, receive, send_head)
+        asked = {**scope, "method": "GET", HEAD_ONLY: True}
+        await self.app(asked, receive, send_head)
 
 
 class GuardMiddleware:

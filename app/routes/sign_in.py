@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, TypeVar
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import RedirectResponse
+from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db import DatabaseDep, SessionDep
@@ -15,12 +16,14 @@ from app.identity import SESSION_COOKIE
 from app.pages import Page, Shell, ShellDep, get_shell, render
 from app.services import reviewers, sessions
 from app.services.passwords import Passwords
+from app.services.sessions import Origin
 
 router = APIRouter(include_in_schema=False)
 
 DAY_SECONDS = 86_400
 SECRET_LENGTH = 200
 
+ResponseType = TypeVar("ResponseType", bound=Response)
 Secret = Annotated[str, Path(max_length=SECRET_LENGTH)]
 
 
@@ -51,7 +54,7 @@ def new_sign_in(
     next: str = "/",  # noqa: A002 - the word in the address
 ) -> Response:
     """Show the sign-in form."""
-    return _forbid_keeping(
+    return keep_secret(
         render(request, shell, SignInPage(next=require_place(next)))
     )
 
@@ -68,8 +71,12 @@ def create_sign_in(
         account = reviewers.find_account(session, form.name)
     passwords: Passwords = request.app.state.passwords
     try:
-        stored = account.password_hash if account else None
-        good = passwords.verify(form.name, form.password, stored)
+        # who was disabled is nobody, and takes as long to refuse
+        may_enter = account is not None and not account.is_disabled
+        stored = account.password_hash if account and may_enter else None
+        good = passwords.verify(
+            form.name, form.password, stored, get_origin(request).address
+        )
     except ThrottleError as error:
         return _show_again(
             request, database, typed, {"password": str(error)}, error
@@ -78,7 +85,9 @@ def create_sign_in(
         wrong = {"password": "name and password do not belong together"}
         return _show_again(request, database, typed, wrong)
     with database.write() as session:
-        return _open(request, session, account.id, "password", form.next)
+        return open_session(
+            request, session, account.id, "password", form.next
+        )
 
 
 @router.get("/sign-in/{secret}")
@@ -89,7 +98,7 @@ def use_sign_in_link(
     holder = reviewers.find_link_holder(session, secret)
     page = LinkPage(name=holder.name if holder else None)
     status = 200 if holder else 404
-    return _forbid_keeping(render(request, shell, page, status=status))
+    return keep_secret(render(request, shell, page, status=status))
 
 
 @router.post("/sign-in/{secret}")
@@ -98,7 +107,7 @@ def consume_sign_in_link(
 ) -> Response:
     """Use the link up and sign in."""
     visitor = reviewers.use_link(session, secret)
-    return _open(request, session, visitor.id, "link", "/")
+    return open_session(request, session, visitor.id, "link", "/")
 
 
 @router.post("/sign-out")
@@ -121,19 +130,26 @@ def require_place(place: str) -> str:
     return place if starts_well and plain else "/"
 
 
-def _open(
+def open_session(
     request: Request,
-    session: SessionDep,
+    session: Session,
     reviewer_id: int,
     means: str,
     place: str,
 ) -> Response:
+    """Begin a session and lead on; one that was open in its place ends."""
     settings: Settings = request.app.state.settings
     former = request.cookies.get(SESSION_COOKIE)
     if former:
         sessions.sign_out(session, former)
     days = settings.session_days
-    secret = sessions.sign_in(session, reviewer_id, days=days, means=means)
+    secret = sessions.sign_in(
+        session,
+        reviewer_id,
+        days=days,
+        means=means,
+        origin=get_origin(request),
+    )
     response = RedirectResponse(require_place(place), status_code=303)
     response.set_cookie(
         SESSION_COOKIE,
@@ -144,7 +160,25 @@ def _open(
         secure=settings.secure_cookies,
         path="/",
     )
-    return _forbid_keeping(response)
+    return keep_secret(response)
+
+
+def get_origin(request: Request) -> Origin:
+    """Return where a request comes from, and which browser sends it."""
+    return Origin(
+        address=request.client.host if request.client else "",
+        agent=request.headers.get("user-agent", ""),
+    )
+
+
+def keep_secret(response: ResponseType) -> ResponseType:
+    """Let nothing of this page or of its address be kept or passed on.
+
+    Its own forms still say where they are from, so not `no-referrer`.
+    """
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Referrer-Policy"] = "strict-origin"
+    return response
 
 
 def _show_again(
@@ -167,9 +201,4 @@ def _show_again(
     response = render(request, shell, page, status=status)
     if isinstance(refusal, ThrottleError):
         response.headers["Retry-After"] = str(refusal.retry_after)
-    return _forbid_keeping(response)
-
-
-def _forbid_keeping(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return keep_secret(response)

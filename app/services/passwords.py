@@ -1,14 +1,17 @@
-"""Passwords: argon2id, a few at a time, and not too many guesses a name.
+"""Passwords: argon2id, a few at a time, and not too many guesses.
 
 A hash costs a sixth of a second and 64 MB, so it is computed outside of any
 transaction and behind a small door. Counts of failed attempts are kept in
-bounded memory and forgotten when the program ends.
+bounded memory and forgotten when the program ends. They are by name and
+address together, by name alone and by address alone: one who guesses is
+stopped soon, many who guess one name are stopped later, and nobody locks
+somebody else out by a handful of wrong passwords.
 """
 
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from pwdlib import PasswordHash
@@ -20,10 +23,15 @@ from app.errors import BusyError, Fault, InvalidError, ThrottleError
 AT_ONCE = 2
 QUEUE_SECONDS = 5.0
 ATTEMPTS = 5
+ATTEMPTS_OF_NAME = 25
+ATTEMPTS_OF_ADDRESS = 25
 WINDOW_SECONDS = 900
-NAMES = 10_000
+MOST_COUNTS = 20_000
 SHORTEST = 10
 LONGEST = 1024
+
+Count = tuple[str | None, str | None]
+"""Whose failures are counted: a name, an address, or both together."""
 
 
 class Passwords:
@@ -39,7 +47,7 @@ class Passwords:
         self._hasher = PasswordHash((Argon2Hasher(),))
         self._door = threading.BoundedSemaphore(AT_ONCE)
         self._lock = threading.Lock()
-        self._failed: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._failed: OrderedDict[Count, tuple[float, int]] = OrderedDict()
         self._clock = clock
         self._decoy: str | None = None
 
@@ -53,25 +61,27 @@ class Passwords:
         with self._enter():
             return self._hasher.hash(password)
 
-    def verify(self, name: str, password: str, stored: str | None) -> bool:
+    def verify(
+        self, name: str, password: str, stored: str | None, address: str = ""
+    ) -> bool:
         """Tell whether the password is the one that was stored for a name.
 
         Without a stored one the work is the same, so that the time does not
-        tell which names there are. Too many wrong guesses are refused.
+        tell which names there are. Too many wrong guesses are refused,
+        whether there is such a name or not.
         """
-        key = name.casefold()
-        self._require_attempt(key)
+        counts = _list_counts(name.casefold(), address)
+        self._require_attempt(counts)
         with self._enter():
+            # before it is known whether it is needed
+            self._decoy = self._decoy or self._hasher.hash("decoy")
             known = stored is not None
-            if stored is None:
-                self._decoy = self._decoy or self._hasher.hash("decoy")
-                stored = self._decoy
             try:
-                good = self._hasher.verify(password, stored) and known
+                good = self._hasher.verify(password, stored or self._decoy)
             except UnknownHashError:
                 good = False
-        self._count(key, good=good)
-        return good
+        self._count(counts, good=good and known)
+        return good and known
 
     @contextmanager
     def _enter(self) -> Iterator[None]:
@@ -85,23 +95,38 @@ class Passwords:
         finally:
             self._door.release()
 
-    def _require_attempt(self, key: str) -> None:
+    def _require_attempt(self, counts: Mapping[Count, int]) -> None:
         with self._lock:
-            since, count = self._failed.get(key, (0.0, 0))
-            left = since + WINDOW_SECONDS - self._clock()
-            if count >= ATTEMPTS and left > 0:
-                raise ThrottleError(
-                    "too many wrong passwords for this name; wait a while",
-                    retry_after=int(left) + 1,
-                )
+            for key, most in counts.items():
+                since, count = self._failed.get(key, (0.0, 0))
+                left = since + WINDOW_SECONDS - self._clock()
+                if count >= most and left > 0:
+                    raise ThrottleError(
+                        "too many wrong passwords; wait a while",
+                        retry_after=int(left) + 1,
+                    )
 
-    def _count(self, key: str, *, good: bool) -> None:
+    def _count(self, counts: Mapping[Count, int], *, good: bool) -> None:
         with self._lock:
-            since, count = self._failed.pop(key, (self._clock(), 0))
             if good:
+                # what others guessed wrong of the name, or from here, stays
+                self._failed.pop(next(iter(counts)), None)
                 return
-            if since + WINDOW_SECONDS <= self._clock():
-                since, count = self._clock(), 0
-            self._failed[key] = since, count + 1
-            while len(self._failed) > NAMES:
+            for key in counts:
+                since, count = self._failed.pop(key, (self._clock(), 0))
+                if since + WINDOW_SECONDS <= self._clock():
+                    since, count = self._clock(), 0
+                self._failed[key] = since, count + 1
+            while len(self._failed) > MOST_COUNTS:
                 self._failed.popitem(last=False)
+
+
+def _list_counts(name: str, address: str) -> Mapping[Count, int]:
+    """Return what an attempt counts against, and how many there may be."""
+    counts: dict[Count, int] = {
+        (name, address): ATTEMPTS,
+        (name, None): ATTEMPTS_OF_NAME,
+    }
+    if address:
+        counts[None, address] = ATTEMPTS_OF_ADDRESS
+    return counts

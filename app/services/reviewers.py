@@ -12,12 +12,28 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import (
+    Select,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from app.errors import ConflictError, Fault, InvalidError, NotFoundError
-from app.models import Reviewer, Role, Scope, SignIn, SignInLink, Token
+from app.models import (
+    OIDCIdentity,
+    Reviewer,
+    Role,
+    Scope,
+    SignIn,
+    SignInLink,
+    Token,
+)
 from app.services.entries import append_entry, take_turn
 
 ROLE_ORDER = tuple(Role)
@@ -70,6 +86,7 @@ class Account(NamedTuple):
 
     id: int
     password_hash: str | None
+    is_disabled: bool = False
 
 
 def compute_digest(secret: str) -> str:
@@ -109,7 +126,7 @@ def _select_visitor() -> Select[*tuple[Any, ...]]:
         col(Reviewer.name),
         col(Reviewer.display_name),
         col(Reviewer.role),
-    )
+    ).where(col(Reviewer.disabled_at).is_(None))
 
 
 def _find_visitor(
@@ -122,13 +139,23 @@ def _find_visitor(
 def find_account(session: Session, name: str) -> Account | None:
     """Return the account that is called `name`."""
     row = session.execute(
-        select(col(Reviewer.id), col(Reviewer.password_hash)).where(
-            col(Reviewer.name) == name
-        )
+        select(
+            col(Reviewer.id),
+            col(Reviewer.password_hash),
+            col(Reviewer.disabled_at).is_not(None),
+        ).where(col(Reviewer.name) == name)
     ).first()
     if row is None or row[0] is None:
         return None
-    return Account(row[0], row[1])
+    return Account(row[0], row[1], bool(row[2]))
+
+
+def is_taken(session: Session, name: str) -> bool:
+    """Tell whether an account is called so, but for capitals."""
+    found = select(col(Reviewer.id)).where(
+        func.lower(col(Reviewer.name)) == name.lower()
+    )
+    return session.execute(found).first() is not None
 
 
 def add_reviewer(
@@ -142,7 +169,7 @@ def add_reviewer(
     """Add an account; without a password it signs in by links only."""
     require_name(name)
     take_turn(session)
-    if find_account(session, name) is not None:
+    if is_taken(session, name):
         raise ConflictError(f"a reviewer is already called {name!r}")
     reviewer = Reviewer(
         name=name,
@@ -268,25 +295,26 @@ def ensure_administrator(session: Session, *, hours: int) -> str | None:
     """Return the secret of the administrator's link while one is needed.
 
     The first administrator is made on the first start. As long as no
-    administrator has a password, each start makes a new link.
+    administrator has a password or an OpenID identity, each start makes a
+    new link.
     """
     take_turn(session)
-    with_password = session.execute(
-        select(func.count())
-        .select_from(Reviewer)
+    has_means = or_(
+        col(Reviewer.password_hash).is_not(None),
+        exists().where(col(OIDCIdentity.reviewer_id) == col(Reviewer.id)),
+    )
+    administrators = (
+        select(col(Reviewer.name))
         .where(
             col(Reviewer.role) == Role.administrator,
-            col(Reviewer.password_hash).is_not(None),
+            col(Reviewer.disabled_at).is_(None),
         )
-    ).scalar_one()
-    if with_password:
-        return None
-    name = session.execute(
-        select(col(Reviewer.name))
-        .where(col(Reviewer.role) == Role.administrator)
         .order_by(col(Reviewer.id))
         .limit(1)
-    ).scalar_one_or_none()
+    )
+    if session.scalar(administrators.where(has_means)) is not None:
+        return None
+    name = session.scalar(administrators)
     if name is None:
         name = ADMINISTRATOR
         add_reviewer(session, name, Role.administrator)

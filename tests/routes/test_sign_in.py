@@ -87,7 +87,7 @@ def test_guessing_is_answered_with_when_to_come_back(
     typed = {"name": "ada", "password": "wrong"}
     door: Passwords = visitor.app.state.passwords  # type: ignore[attr-defined]
     for _ in range(ATTEMPTS):
-        door._count("ada", good=False)
+        door._count({("ada", "testclient"): ATTEMPTS}, good=False)
     answer = visitor.post("/sign-in", data=typed)
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) > 0

@@ -9,7 +9,9 @@ from app.services import passwords
 from app.services.passwords import (
     AT_ONCE,
     ATTEMPTS,
-    NAMES,
+    ATTEMPTS_OF_ADDRESS,
+    ATTEMPTS_OF_NAME,
+    MOST_COUNTS,
     SHORTEST,
     WINDOW_SECONDS,
     Passwords,
@@ -53,28 +55,91 @@ def test_a_short_password_is_not_taken() -> None:
         Passwords().hash("short")
 
 
-def test_guessing_is_slowed_by_name_and_forgiven_after_a_while(
-    stored: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = Clock()
-    door = Passwords(clock)
+@pytest.fixture
+def door(monkeypatch: pytest.MonkeyPatch) -> Passwords:
+    """Return a door whose clock stands still and whose hasher is quick."""
+    door = Passwords(Clock())
     monkeypatch.setattr(door._hasher, "verify", lambda p, _: p == GOOD)
+    return door
+
+
+def test_guessing_is_slowed_by_name_and_forgiven_after_a_while(
+    stored: str, door: Passwords
+) -> None:
     for _ in range(ATTEMPTS):
         assert not door.verify("Ada", "wrong", stored)
     with pytest.raises(ThrottleError) as refused:
         door.verify("ada", GOOD, stored)
     assert 0 < refused.value.retry_after <= WINDOW_SECONDS + 1
     assert door.verify("bob", GOOD, stored)
-    clock.now += WINDOW_SECONDS
+    door._clock.now += WINDOW_SECONDS  # type: ignore[attr-defined]
     assert door.verify("ada", GOOD, stored)
-    assert door._failed == {}
+
+
+def test_one_address_guesses_no_list_of_names(
+    stored: str, door: Passwords
+) -> None:
+    for number in range(ATTEMPTS_OF_ADDRESS):
+        assert not door.verify(f"name{number}", "wrong", None, "192.0.2.7")
+    with pytest.raises(ThrottleError):
+        door.verify("ada", GOOD, stored, "192.0.2.7")
+    assert door.verify("ada", GOOD, stored, "192.0.2.8")
+
+
+def test_many_addresses_guess_one_name_not_for_long(
+    stored: str, door: Passwords
+) -> None:
+    for number in range(ATTEMPTS_OF_NAME):
+        assert not door.verify("ada", "wrong", stored, f"192.0.2.{number}")
+    with pytest.raises(ThrottleError):
+        door.verify("ada", "wrong", stored, "198.51.100.1")
+
+
+def test_a_few_wrong_guesses_lock_nobody_else_out(
+    stored: str, door: Passwords
+) -> None:
+    for _ in range(ATTEMPTS):
+        assert not door.verify("ada", "wrong", stored, "192.0.2.7")
+    assert door.verify("ada", GOOD, stored, "192.0.2.8")
+
+
+def test_a_name_that_is_none_is_slowed_as_one_that_is(
+    stored: str, door: Passwords
+) -> None:
+    told = []
+    for name, hash_ in (("ada", stored), ("nobody", None)):
+        for _ in range(ATTEMPTS):
+            assert not door.verify(name, "wrong", hash_)
+        with pytest.raises(ThrottleError) as refused:
+            door.verify(name, "wrong", hash_)
+        told.append((str(refused.value), refused.value.retry_after))
+    assert told[0] == told[1]
 
 
 def test_failures_are_counted_in_bounded_memory() -> None:
     door = Passwords()
-    for number in range(NAMES + 5):
-        door._count(f"name{number}", good=False)
-    assert len(door._failed) == NAMES
+    for number in range(MOST_COUNTS):
+        door._count({(f"name{number}", ""): 1, (None, "x"): 1}, good=False)
+    assert len(door._failed) == MOST_COUNTS
+
+
+def test_the_first_to_ask_for_no_name_waits_no_longer(
+    stored: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The work is counted: a hash and a verification in either case."""
+    for hash_ in (stored, None):
+        door = Passwords()
+        work: list[str] = []
+        monkeypatch.setattr(
+            door._hasher, "hash", lambda _p, work=work: work.append("hash")
+        )
+        monkeypatch.setattr(
+            door._hasher,
+            "verify",
+            lambda _p, _h, work=work: work.append("verify"),
+        )
+        door.verify("ada", "wrong", hash_)
+        assert work == ["hash", "verify"]
 
 
 def test_only_a_few_hashes_are_computed_at_once(

@@ -1,0 +1,115 @@
+"""The audit view: what the log tells of accounts, the newest first."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from app.models import Entry
+
+
+class AuditKind(StrEnum):
+    """What an entry about accounts tells of."""
+
+    sign_ins = "sign-ins"
+    accounts = "accounts"
+    tokens = "tokens"
+    invitations = "invitations"
+    members = "members"
+
+
+TYPES: Mapping[AuditKind, Sequence[str]] = {
+    AuditKind.sign_ins: (
+        "link.created",
+        "reviewer.signed_in",
+        "reviewer.signed_out",
+        "session.ended",
+    ),
+    AuditKind.accounts: (
+        "reviewer.added",
+        "reviewer.disabled",
+        "reviewer.enabled",
+        "reviewer.linked",
+        "reviewer.password_set",
+        "reviewer.renamed",
+        "reviewer.role_changed",
+        "reviewer.unlinked",
+    ),
+    AuditKind.tokens: ("token.created", "token.revoked"),
+    AuditKind.invitations: (
+        "invitation.created",
+        "invitation.revoked",
+        "invitation.used",
+    ),
+    AuditKind.members: (
+        "member.added",
+        "member.removed",
+        "proposal.closed",
+        "proposal.opened",
+    ),
+}
+
+
+class AuditLine(NamedTuple):
+    """One act on accounts."""
+
+    seq: int
+    at: datetime
+    actor: str
+    type: str
+    subject: str
+    data: Mapping[str, Any]
+
+    @property
+    def told(self) -> str:
+        """Return what else is known of it, in a line."""
+        return ", ".join(
+            f"{key.replace('_', ' ')} {value}"
+            for key, value in self.data.items()
+            if value not in (None, "")
+        )
+
+
+def list_acts(
+    session: Session,
+    *,
+    account: str = "",
+    kind: AuditKind | None = None,
+    before: int | None = None,
+    limit: int,
+) -> Sequence[AuditLine]:
+    """Return acts on accounts, those of line `before` and later left out.
+
+    Parameters
+    ----------
+    account
+        Only what this account did, or what was done to it.
+    kind
+        Only acts of this kind.
+    """
+    wanted = TYPES[kind] if kind else [t for ts in TYPES.values() for t in ts]
+    statement = (
+        select(
+            col(Entry.seq),
+            col(Entry.at),
+            col(Entry.actor),
+            col(Entry.type),
+            col(Entry.subject),
+            col(Entry.data),
+        )
+        .where(col(Entry.type).in_(wanted))
+        .order_by(col(Entry.seq).desc())
+        .limit(limit)
+    )
+    if account:
+        name = f"reviewer:{account}"
+        statement = statement.where(
+            or_(col(Entry.actor) == name, col(Entry.subject) == name)
+        )
+    if before is not None:
+        statement = statement.where(col(Entry.seq) < before)
+    return [AuditLine(*row) for row in session.execute(statement)]
