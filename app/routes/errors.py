@@ -48,6 +48,9 @@ MEDIA_TYPE = "application/problem+json"
 PROGRAMS = ("/api/", "/annotations/", "/h/", "/ns/", "/events")
 """Where programs ask."""
 
+HYPOTHESIS = "/h/api/"
+"""Where clients of Hypothesis ask, who know another form."""
+
 DATA = (".json", ".jsonld", ".jsonl", ".ndjson")
 STATUSES: Mapping[type[ReviewError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
@@ -240,11 +243,12 @@ def build_pointer(path: Sequence[str | int]) -> str:
 
 def answer(request: Request, problem: Problem) -> Response:
     """Answer with the problem, in the form that the asker understands."""
-    response = (
-        build_json(request, problem)
-        if is_program(request)
-        else build_page(request, problem)
-    )
+    if request.url.path.startswith(HYPOTHESIS):
+        response = build_failure(problem)
+    elif is_program(request):
+        response = build_json(request, problem)
+    else:
+        response = build_page(request, problem)
     response.headers.update(problem.headers)
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -274,6 +278,28 @@ def is_program(request: Request) -> bool:
         "json" in accepted
         or path.startswith(PROGRAMS)
         or (path.endswith(DATA))
+    )
+
+
+def build_failure(problem: Problem) -> Response:
+    """Return the problem as the Hypothesis API tells it.
+
+    It knows no 422: what is not understood is a bad request there.
+    """
+    faults = (
+        f"{item.get('pointer', item.get('parameter', ''))}: {item['detail']}"
+        for item in problem.errors
+    )
+    content = {
+        "status": "failure",
+        "reason": "; ".join([problem.detail, *faults]),
+        **problem.extra,
+    }
+    is_invalid = problem.status == HTTPStatus.UNPROCESSABLE_ENTITY
+    return Response(
+        json.dumps(content),
+        status_code=HTTPStatus.BAD_REQUEST if is_invalid else problem.status,
+        media_type="application/json",
     )
 
 

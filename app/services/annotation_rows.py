@@ -130,6 +130,15 @@ def find_annotation(session: Session, id_: str) -> AnnotationRow | None:
     return found[0] if found else None
 
 
+def read_chosen(session: Session, ids: Sequence[str]) -> list[AnnotationRow]:
+    """Return annotations in the order of their ids, deleted ones too."""
+    found = {
+        row.id: row
+        for row in _read(session, [col(Annotation.id).in_(ids)], limit=MOST)
+    }
+    return [found[id_] for id_ in ids if id_ in found]
+
+
 def list_annotations(
     session: Session,
     wanted: Wanted = EVERYTHING,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -22,6 +22,25 @@ from app.services.revisions import RevisionRow
 from app.services.standings import STANDING_WIDTH, Standing, select_standings
 
 UNSURE = (AnchorState.proposed, AnchorState.orphan)
+
+
+class Heading(Protocol):
+    """What tells a section from others, and from those below it."""
+
+    @property
+    def anchor(self) -> str:
+        """Return its part of an address."""
+
+    @property
+    def number(self) -> str:
+        """Return its number, empty if it has none."""
+
+    @property
+    def level(self) -> int:
+        """Return how deep it stands, from 1."""
+
+
+Headed = TypeVar("Headed", bound=Heading)
 
 
 class Remark(NamedTuple):
@@ -195,18 +214,14 @@ def _list_remarks(
     }
 
 
-def find_section(
-    sections: Sequence[SectionRow], name: str
-) -> SectionRow | None:
+def find_section(sections: Sequence[Headed], name: str) -> Headed | None:
     """Return the section of an anchor, or of a number as `2.5`."""
     return next((s for s in sections if name == s.anchor), None) or next(
         (s for s in sections if s.number and name == s.number), None
     )
 
 
-def list_below(
-    sections: Sequence[SectionRow], top: SectionRow
-) -> list[SectionRow]:
+def list_below(sections: Sequence[Headed], top: Headed) -> list[Headed]:
     """Return a section and all below it, in order."""
     below = [top]
     for section in sections[sections.index(top) + 1 :]:
