@@ -8,7 +8,7 @@ keeps writers in line (see CONTRIBUTING, «The database»).
 import importlib
 import threading
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import (
     AbstractContextManager,
     asynccontextmanager,
@@ -49,6 +49,9 @@ POOL_SIZE = 16
 # so that nobody waits for one while holding what another waits for
 POOL_OVERFLOW = 56
 BUSY_MILLISECONDS = 30_000
+
+CHANNEL = "review"
+"""What PostgreSQL notifies at the commit of a change of the log."""
 
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -176,6 +179,8 @@ class Database:
         self._readers = Semaphore(READERS)
         self._writers = Semaphore(1 if self.is_sqlite else WRITERS)
         self._watcher: PoolProxiedConnection | None = None
+        self.on_commit: set[Callable[[], object]] = set()
+        """Called after each change that was made here, by its thread."""
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -192,6 +197,8 @@ class Database:
             session.begin(),
         ):
             yield session
+        for tell in tuple(self.on_commit):
+            tell()
 
     @asynccontextmanager
     async def enter(self, *, reads: bool) -> AsyncIterator[Session]:

@@ -16,6 +16,7 @@ from sqlalchemy import LargeBinary, Text, cast, insert, select, text
 from sqlalchemy.orm import Mapped, Session
 from sqlmodel import SQLModel, col
 
+from app.db import CHANNEL
 from app.models import Entry
 from app.services import search_index
 
@@ -118,13 +119,15 @@ def take_turn(session: Session) -> None:
     """Wait until no other change is under way, as whoever appends must.
 
     A service that counts before it appends calls this first. What the log
-    tells by the commit is indexed for search.
+    tells by the commit is indexed for search, and whoever follows the log is
+    woken by it.
     """
     search_index.follow(session)
     if session.get_bind().dialect.name == "postgresql":
         # commits must come in the order of the chain
         session.execute(
-            text("SELECT pg_advisory_xact_lock(:n)"), {"n": CHAIN_LOCK}
+            text("SELECT pg_advisory_xact_lock(:n), pg_notify(:channel, '')"),
+            {"n": CHAIN_LOCK, "channel": CHANNEL},
         )
 
 
