@@ -1,0 +1,162 @@
+"""What an annotation says, as the review needs it; pure.
+
+The document has been checked by `annotation_model`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.models import Motivation, Severity, ThreadKind
+from app.services.annotation_selectors import (
+    NOTHING,
+    Selection,
+    read_selection,
+)
+from app.services.annotation_values import list_values
+
+MOST_TAGS = 50
+MOST_TARGETS = 50
+LONGEST_TAG = 200
+PLAIN = "text/plain"
+MOTIVATIONS = frozenset(motivation.value for motivation in Motivation)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A textual body: what it says, in which form."""
+
+    value: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is spoken of: an IRI, and which part of it."""
+
+    source: str
+    selection: Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What our own terms say of the thread that an annotation opens.
+
+    `is_wanted` is None if they do not say whether it opens one.
+    """
+
+    is_wanted: bool | None = None
+    title: str = ""
+    kind: ThreadKind | None = None
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the review needs of an annotation that keeps the rules.
+
+    `links` are bodies that stand elsewhere.
+    """
+
+    motivation: Motivation
+    words: Sequence[Words]
+    tags: Sequence[str]
+    links: Sequence[Target]
+    targets: Sequence[Target]
+    opening: Opening
+    is_stance: bool
+
+    @property
+    def source(self) -> str:
+        """Return what is spoken of first."""
+        return self.targets[0].source
+
+
+def read_document(document: Mapping[str, Any]) -> Checked:
+    """Return what a document says that `annotation_model` has checked."""
+    stated = [
+        motivation.removeprefix("oa:")
+        for motivation in list_values(document.get("motivation"))
+    ]
+    known = next((one for one in stated if one in MOTIVATIONS), None)
+    is_tagging = known == Motivation.tagging
+    words = [
+        Words(text, PLAIN) for text in list_values(document.get("bodyValue"))
+    ]
+    tags: dict[str, None] = {}
+    links: list[Target] = []
+    for body in _list_bodies(document):
+        if isinstance(body, dict) and "value" in body:
+            purposes = list_values(body.get("purpose"))
+            if "tagging" in purposes or (is_tagging and not purposes):
+                tags[" ".join(body["value"].split())[:LONGEST_TAG]] = None
+            else:
+                forms = list_values(body.get("format"))
+                words.append(Words(body["value"], _read_format(forms)))
+        else:
+            links.append(_read_target(body))
+    fallback = Motivation.commenting if words else Motivation.highlighting
+    return Checked(
+        motivation=Motivation(known) if known else fallback,
+        words=words,
+        tags=[tag for tag in tags if tag][:MOST_TAGS],
+        links=links,
+        targets=_read_targets(document),
+        opening=Opening(
+            is_wanted=document.get("review:opensThread"),
+            title=" ".join(document.get("review:title", "").split()),
+            kind=ThreadKind(document["review:kind"])
+            if "review:kind" in document
+            else None,
+            severity=Severity(document["review:severity"])
+            if "review:severity" in document
+            else None,
+        ),
+        is_stance="review:stance" in document,
+    )
+
+
+def _read_format(forms: Sequence[str]) -> str:
+    form = forms[0] if forms else PLAIN
+    return form.partition(";")[0].strip().lower()
+
+
+def _list_bodies(document: Mapping[str, Any]) -> list[Any]:
+    """Return the bodies; of a choice the first, which is the default."""
+    bodies = list_values(document.get("body"))
+    return [
+        one["items"][0] if isinstance(one, dict) and "items" in one else one
+        for one in bodies
+    ]
+
+
+def _read_source(resource: object) -> str:
+    if isinstance(resource, str):
+        return resource
+    if isinstance(resource, dict) and "source" in resource:
+        return _read_source(resource["source"])
+    if isinstance(resource, dict):
+        return str(list_values(resource["id"])[0])
+    raise TypeError("a resource that was not checked")
+
+
+def _read_targets(document: Mapping[str, Any]) -> list[Target]:
+    targets: list[Target] = []
+    for one in list_values(document["target"]):
+        if isinstance(one, dict) and "items" in one:
+            targets += map(_read_target, one["items"])
+        else:
+            targets.append(_read_target(one))
+    return targets[:MOST_TARGETS]
+
+
+def _read_target(resource: object) -> Target:
+    selection = NOTHING
+    if isinstance(resource, dict) and "source" in resource:
+        selection = read_selection(resource)
+    return Target(_read_source(resource), selection)
+
+
+def read_source(document: Mapping[str, Any]) -> str:
+    """Return what a document that we made ourselves speaks of first."""
+    return _read_source(list_values(document["target"])[0])
