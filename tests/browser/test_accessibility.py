@@ -128,6 +128,14 @@ PAGES = (
     "/threads/?kind=bogus",
 )
 
+# one template makes hundreds of these; axe-core, which looks at each letter's
+# background, is shown the first of them
+REPEATED = {
+    "/docs": "section[aria-labelledby^=tag-] > section:nth-of-type(n + 3), "
+    "section[aria-labelledby=shapes] > section:nth-of-type(n + 6)",
+    "/whatif/": ".matrix > tbody:nth-of-type(n + 16)",
+}
+
 
 @pytest.fixture(scope="module")
 def contents(
@@ -206,6 +214,20 @@ def find_sideways(page: Page) -> int:
     return max(0, excess)
 
 
+def leave_first(page: Page, repeated: str | None) -> None:
+    """Take away what only repeats the shape of what stands before it."""
+    if repeated:
+        gone = page.evaluate(
+            """selector => {
+                const all = [...document.querySelectorAll(selector)];
+                all.forEach(one => one.remove());
+                return all.length;
+            }""",
+            repeated,
+        )
+        assert gone, repeated
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_is_accessible(
     reviewer_page: Page, contents: Mapping[str, str], path: str
@@ -213,15 +235,18 @@ def test_a_page_is_accessible(
     """Wide and light, narrow and dark, nothing stands in anybody's way."""
     page = reviewer_page
     page.goto(path.format_map(contents))
-    page.evaluate(AXE)
-    assert find_violations(page) == []
     assert find_small_targets(page) == []
-    page.emulate_media(color_scheme="dark")
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
         assert find_sideways(page) == 0, width
         assert find_small_targets(page) == []
+    leave_first(page, REPEATED.get(path))
+    page.evaluate(AXE)
+    page.emulate_media(color_scheme="dark")
     assert find_violations(page, APPEARANCE) == []
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1280, "height": 720})
+    assert find_violations(page) == []
 
 
 @pytest.mark.parametrize("path", ["/", "/threads/kleen-watchdog-nmi"])
