@@ -7,19 +7,25 @@ session's cookie.
 
 from typing import Annotated
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, HTTPException, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
+from app.config import Settings
 from app.db import Database, get_database
 from app.errors import SignInError
 from app.services import access as access_service
 from app.services.access import Access
+from app.services.hypothesis_tokens import read_access as read_client_token
 from app.services.reviewers import Visitor
 
 SESSION_COOKIE = "vmi_review_session"
+HYPOTHESIS = "/h/api/"
+"""Where clients of Hypothesis ask."""
+
 SECRET_MOST = 200
+DAY_SECONDS = 86_400
 ACCESS = "access"
 ROUTE = "gate_route"
 NOBODY = Access()
@@ -44,12 +50,49 @@ def get_token(connection: HTTPConnection) -> str | None:
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
+def name_cookie(*, secure: bool) -> str:
+    """Return what the session cookie is called.
+
+    Over HTTPS its name keeps other hosts of the domain, and pages without
+    HTTPS, from planting one (RFC 6265bis, `__Host-`).
+    """
+    return f"__Host-{SESSION_COOKIE}" if secure else SESSION_COOKIE
+
+
 def get_cookie(connection: HTTPConnection) -> str | None:
     """Return the secret of the session cookie, if one of ours was sent."""
     if "cookie" not in connection.headers:
         return None
-    secret = connection.cookies.get(SESSION_COOKIE)
+    settings: Settings = connection.app.state.settings
+    name = name_cookie(secure=settings.secure_cookies)
+    secret = connection.cookies.get(name)
     return secret if secret and len(secret) <= SECRET_MOST else None
+
+
+def keep_cookie(request: Request, response: Response, secret: str) -> None:
+    """Let the browser keep the secret of its session, for this site alone."""
+    settings: Settings = request.app.state.settings
+    response.set_cookie(
+        name_cookie(secure=settings.secure_cookies),
+        secret,
+        max_age=settings.session_days * DAY_SECONDS,
+        httponly=True,
+        samesite="lax",
+        secure=settings.secure_cookies,
+        path="/",
+    )
+
+
+def drop_cookie(request: Request, response: Response) -> None:
+    """Let the browser forget the secret of its session."""
+    settings: Settings = request.app.state.settings
+    response.delete_cookie(
+        name_cookie(secure=settings.secure_cookies),
+        httponly=True,
+        samesite="lax",
+        secure=settings.secure_cookies,
+        path="/",
+    )
 
 
 def look_up(database: Database, scope: Scope) -> Access:
@@ -60,12 +103,28 @@ def look_up(database: Database, scope: Scope) -> Access:
     """
     connection = HTTPConnection(scope)
     token, cookie = get_token(connection), get_cookie(connection)
+    sign_in = read_sign_in(scope, token) if token else None
     with database.read() as session:
-        found = access_service.find_access(session, token=token, cookie=cookie)
+        if sign_in is None:
+            found = access_service.find_access(
+                session, token=token, cookie=cookie
+            )
+        else:
+            found = access_service.find_session_holder(session, sign_in)
     if found.is_due:
         with database.write() as session:
             access_service.note_use(session, found)
     return found
+
+
+def read_sign_in(scope: Scope, token: str) -> int | None:
+    """Return the session that a Hypothesis client speaks for, if it is one.
+
+    Such a token is good where those clients ask, and nowhere else.
+    """
+    if not scope["path"].startswith(HYPOTHESIS):
+        return None
+    return read_client_token(scope["app"].state.secret_key, token)
 
 
 def get_access(request: Request) -> Access:

@@ -40,16 +40,13 @@ from app.errors import (
     WaitError,
 )
 from app.forms import describe_error
-from app.identity import get_access
+from app.identity import HYPOTHESIS, get_access
 from app.pages import Page, get_shell, render
 from app.routes.problem_types import BLANK, ProblemType, find_type
 
 MEDIA_TYPE = "application/problem+json"
 PROGRAMS = ("/api/", "/annotations/", "/h/", "/ns/", "/events")
 """Where programs ask."""
-
-HYPOTHESIS = "/h/api/"
-"""Where clients of Hypothesis ask, who know another form."""
 
 DATA = (".json", ".jsonld", ".jsonl", ".ndjson")
 STATUSES: Mapping[type[ReviewError], HTTPStatus] = {
@@ -244,6 +241,7 @@ def build_pointer(path: Sequence[str | int]) -> str:
 def answer(request: Request, problem: Problem) -> Response:
     """Answer with the problem, in the form that the asker understands."""
     if request.url.path.startswith(HYPOTHESIS):
+        # its clients know another form
         response = build_failure(problem)
     elif is_program(request):
         response = build_json(request, problem)

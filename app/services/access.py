@@ -4,6 +4,7 @@ A secret (a session's or a token's) that has expired, was revoked or is of an
 account that was disabled is nobody's. Use is noted to some minutes.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +13,15 @@ from sqlalchemy import Row, Select, bindparam, exists, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from app.models import Member, Proposal, Reviewer, Role, SignIn, Token
+from app.models import (
+    Member,
+    Proposal,
+    Reviewer,
+    Role,
+    Scope,
+    SignIn,
+    Token,
+)
 from app.services.reviewers import Visitor, compute_digest
 
 NOTED_EVERY = timedelta(minutes=5)
@@ -23,7 +32,7 @@ _VISITOR = (
     col(Reviewer.display_name),
     col(Reviewer.role),
 )
-_BY_SESSION: Select[*tuple[Any, ...]] = (
+_SESSIONS: Select[*tuple[Any, ...]] = (
     select(
         *_VISITOR,
         col(SignIn.id).label("secret_id"),
@@ -31,11 +40,10 @@ _BY_SESSION: Select[*tuple[Any, ...]] = (
         col(SignIn.seen_at).label("noted_at"),
     )
     .join(SignIn, col(SignIn.reviewer_id) == col(Reviewer.id))
-    .where(
-        col(SignIn.digest) == bindparam("digest"),
-        col(Reviewer.disabled_at).is_(None),
-    )
+    .where(col(Reviewer.disabled_at).is_(None))
 )
+_BY_SESSION = _SESSIONS.where(col(SignIn.digest) == bindparam("digest"))
+_BY_SIGN_IN = _SESSIONS.where(col(SignIn.id) == bindparam("sign_in"))
 _BY_TOKEN: Select[*tuple[Any, ...]] = (
     select(
         *_VISITOR,
@@ -86,7 +94,8 @@ def find_access(
     """Return who sent these secrets; a cookie counts only without token."""
     chosen = _BY_TOKEN if token else _BY_SESSION
     secret = token or cookie
-    row = _find_row(session, chosen, secret) if secret else None
+    wanted = {"digest": compute_digest(secret)} if secret else None
+    row = _find_row(session, chosen, wanted) if wanted else None
     if row is None:
         return Access(
             may_read=_may_read(session, None), is_unknown=bool(token)
@@ -101,6 +110,21 @@ def find_access(
         session_id=None if token else row.secret_id,
         is_due=row.noted_at is None or row.noted_at < now - NOTED_EVERY,
     )
+
+
+def find_session_holder(session: Session, sign_in: int) -> Access:
+    """Return who a session's number stands for, good to annotate only.
+
+    That is for statements of our own that tell of a session; nobody who
+    sends a number is believed.
+    """
+    row = _find_row(session, _BY_SIGN_IN, {"sign_in": sign_in})
+    if row is None:
+        return Access(may_read=_may_read(session, None), is_unknown=True)
+    visitor = Visitor(
+        row.id, row.name, row.display_name, row.role, Scope.annotate
+    )
+    return Access(visitor=visitor, may_read=_may_read(session, visitor))
 
 
 def note_use(session: Session, access: Access) -> None:
@@ -137,9 +161,11 @@ def is_member(
 
 
 def _find_row(
-    session: Session, chosen: Select[*tuple[Any, ...]], secret: str
+    session: Session,
+    chosen: Select[*tuple[Any, ...]],
+    wanted: Mapping[str, object],
 ) -> Row[*tuple[Any, ...]] | None:
-    row = session.execute(chosen, {"digest": compute_digest(secret)}).first()
+    row = session.execute(chosen, wanted).first()
     if row is None:
         return None
     has_ended = row.expires_at and row.expires_at <= datetime.now(UTC)
