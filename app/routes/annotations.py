@@ -1,0 +1,352 @@
+"""The W3C Web Annotation Protocol: containers, their pages, annotations.
+
+There is a container for all, `/annotations/`, and one a proposal. What every
+answer of a container bears is added by `app.cors`, and so are the answers to
+OPTIONS and to methods that an address does not know. HEAD is answered for
+every GET.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy.orm import Session
+
+from app.db import SessionDep
+from app.identity import SignedIn
+from app.routes.annotation_collections import (
+    AskedDep,
+    answer_collection,
+    get_label,
+)
+from app.routes.annotation_forms import (
+    Document,
+    DocumentDep,
+    Form,
+    FormDep,
+    answer_form,
+    get_base,
+    require_state,
+    write_json,
+)
+from app.services import annotation_changes
+from app.services.annotation_rows import (
+    AnnotationRow,
+    absolutize,
+    get_annotation,
+    make_path,
+)
+from app.services.reviewers import Visitor
+
+REASON_MOST = 2000
+HEADERS = {
+    "Link": '<http://www.w3.org/ns/ldp#Resource>; rel="type", '
+    '<http://www.w3.org/ns/oa#Annotation>; rel="type"',
+    "Vary": "Accept",
+}
+
+LINKED: dict[str, Any] = {
+    "application/ld+json": {"schema": {"type": "object"}},
+    "text/turtle": {"schema": {"type": "string"}},
+}
+ANNOTATION: dict[str, Any] = {
+    "type": "object",
+    "description": "An annotation of the W3C Web Annotation Data Model.",
+    "required": ["@context", "type", "target"],
+    "properties": {
+        "@context": {"const": "http://www.w3.org/ns/anno.jsonld"},
+        "type": {"const": "Annotation"},
+        "motivation": {"enum": ["commenting", "describing", "bookmarking"]},
+        "body": {
+            "type": "object",
+            "required": ["type", "value"],
+            "properties": {
+                "type": {"const": "TextualBody"},
+                "value": {"type": "string", "minLength": 1},
+                "format": {"enum": ["text/plain", "text/markdown"]},
+            },
+        },
+        "target": {"type": "string", "format": "uri"},
+    },
+    "examples": [
+        {
+            "@context": "http://www.w3.org/ns/anno.jsonld",
+            "type": "Annotation",
+            "motivation": "commenting",
+            "body": {
+                "type": "TextualBody",
+                "value": "What if an NMI arrives here?",
+                "format": "text/markdown",
+            },
+            "target": "/calls/VMI_Halt",
+        }
+    ],
+}
+SENT: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/ld+json": {"schema": ANNOTATION}},
+    }
+}
+READS: dict[str, Any] = {
+    "response_class": Response,
+    "responses": {200: {"content": LINKED}},
+}
+CREATES: dict[str, Any] = {
+    "response_class": Response,
+    "status_code": HTTPStatus.CREATED,
+    "responses": {201: {"content": LINKED}},
+    "openapi_extra": SENT,
+}
+CHANGES: dict[str, Any] = {**READS, "openapi_extra": SENT}
+DELETES: dict[str, Any] = {
+    "response_class": Response,
+    "status_code": HTTPStatus.NO_CONTENT,
+}
+
+router = APIRouter(tags=["annotations"])
+
+ProposalSlug = Annotated[str, Path(examples=["vmi"])]
+Name = Annotated[str, Path(examples=["94bfe1bc-edbc-549a-a64f-ea5f747bf332"])]
+Reason = Annotated[
+    str,
+    Query(
+        max_length=REASON_MOST,
+        description="Why; an editor must say who deletes another's words.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An annotation that was sent: by whom, and how they want the answer."""
+
+    form: Form
+    visitor: Visitor
+    document: Document
+
+
+async def read_sent(
+    form: FormDep, visitor: SignedIn, document: DocumentDep
+) -> Sent:
+    """Return what was sent, before a transaction waits for it."""
+    return Sent(form, visitor, document)
+
+
+SentDep = Annotated[Sent, Depends(read_sent)]
+
+
+@router.get("/annotations/", summary="The container of all", **READS)
+def show_container(
+    request: Request, asked: AskedDep, session: SessionDep
+) -> Response:
+    """Describe the container of all annotations, or one page of it."""
+    return answer_collection(request, session, "", asked)
+
+
+@router.get(
+    "/annotations/{proposal}/", summary="A proposal's container", **READS
+)
+def show_proposal_container(
+    request: Request,
+    asked: AskedDep,
+    session: SessionDep,
+    proposal: ProposalSlug,
+) -> Response:
+    """Describe the container of a proposal, or one page of it."""
+    return answer_collection(request, session, proposal, asked)
+
+
+@router.post("/annotations/", summary="Annotate", **CREATES)
+def create_annotation(
+    request: Request, sent: SentDep, session: SessionDep
+) -> Response:
+    """Store an annotation; its address is under this one.
+
+    It is sent as JSON-LD or as Turtle. `Slug` suggests the last part of its
+    address. An `id` that it has already is kept in `via`.
+    """
+    return _create(request, session, sent, "")
+
+
+@router.post(
+    "/annotations/{proposal}/", summary="Annotate a proposal", **CREATES
+)
+def create_proposal_annotation(
+    request: Request,
+    sent: SentDep,
+    session: SessionDep,
+    proposal: ProposalSlug,
+) -> Response:
+    """Store an annotation in the container of a proposal."""
+    get_label(session, proposal)  # refuses a container that is none
+    return _create(request, session, sent, proposal)
+
+
+def _create(
+    request: Request, session: Session, sent: Sent, container: str
+) -> Response:
+    row = annotation_changes.create_annotation(
+        session,
+        sent.visitor,
+        sent.document,
+        container=container,
+        slug=request.headers.get("slug"),
+    )
+    return _answer(
+        request,
+        row,
+        sent.form,
+        status=HTTPStatus.CREATED,
+        headers={"Location": get_base(request) + make_path(row)},
+    )
+
+
+@router.get("/annotations/{name}", summary="An annotation", **READS)
+def show_annotation(
+    request: Request, form: FormDep, session: SessionDep, name: Name
+) -> Response:
+    """Return one annotation."""
+    return _show(request, session, form, ("", name))
+
+
+@router.get(
+    "/annotations/{proposal}/{name}",
+    summary="An annotation of a proposal's container",
+    **READS,
+)
+def show_proposal_annotation(
+    request: Request,
+    form: FormDep,
+    session: SessionDep,
+    proposal: ProposalSlug,
+    name: Name,
+) -> Response:
+    """Return one annotation that was posted to a proposal's container."""
+    return _show(request, session, form, (proposal, name))
+
+
+def _show(
+    request: Request, session: Session, form: Form, place: tuple[str, str]
+) -> Response:
+    container, name = place
+    row = get_annotation(session, name)
+    if row.container != container:
+        return _redirect(row)
+    return _answer(request, row, form)
+
+
+@router.put("/annotations/{name}", summary="Replace an annotation", **CHANGES)
+def replace_annotation(
+    request: Request, sent: SentDep, session: SessionDep, name: Name
+) -> Response:
+    """Put another annotation in the place of one's own."""
+    return _replace(request, session, sent, ("", name))
+
+
+@router.put(
+    "/annotations/{proposal}/{name}",
+    summary="Replace an annotation of a proposal's container",
+    **CHANGES,
+)
+def replace_proposal_annotation(
+    request: Request,
+    sent: SentDep,
+    session: SessionDep,
+    proposal: ProposalSlug,
+    name: Name,
+) -> Response:
+    """Put another annotation in the place of one's own."""
+    return _replace(request, session, sent, (proposal, name))
+
+
+def _replace(
+    request: Request, session: Session, sent: Sent, place: tuple[str, str]
+) -> Response:
+    container, name = place
+    row = get_annotation(session, name)
+    if row.container != container:
+        return _redirect(row)
+    require_state(request, _write(request, row), sent.document)
+    changed = annotation_changes.replace_annotation(
+        session, sent.visitor, name, sent.document, version=row.version
+    )
+    return _answer(request, changed, sent.form)
+
+
+@router.delete(
+    "/annotations/{name}", summary="Delete an annotation", **DELETES
+)
+def delete_annotation(
+    request: Request,
+    *,
+    visitor: SignedIn,
+    session: SessionDep,
+    name: Name,
+    reason: Reason = "",
+) -> Response:
+    """Delete an annotation; nothing is ever found at its address again."""
+    return _delete(request, session, visitor, ("", name), reason)
+
+
+@router.delete(
+    "/annotations/{proposal}/{name}",
+    summary="Delete an annotation of a proposal's container",
+    **DELETES,
+)
+def delete_proposal_annotation(  # noqa: PLR0913 - each is a part of the request
+    request: Request,
+    *,
+    visitor: SignedIn,
+    session: SessionDep,
+    proposal: ProposalSlug,
+    name: Name,
+    reason: Reason = "",
+) -> Response:
+    """Delete an annotation; nothing is ever found at its address again."""
+    return _delete(request, session, visitor, (proposal, name), reason)
+
+
+def _delete(
+    request: Request,
+    session: Session,
+    visitor: Visitor,
+    place: tuple[str, str],
+    reason: str,
+) -> Response:
+    container, name = place
+    row = get_annotation(session, name)
+    if row.container != container:
+        return _redirect(row)
+    require_state(request, _write(request, row), {})
+    annotation_changes.delete_annotation(
+        session, visitor, name, reason=reason, version=row.version
+    )
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+def _redirect(row: AnnotationRow) -> Response:
+    return RedirectResponse(
+        make_path(row), status_code=HTTPStatus.PERMANENT_REDIRECT
+    )
+
+
+def _write(request: Request, row: AnnotationRow) -> str:
+    return write_json(absolutize(row.document, get_base(request)))
+
+
+def _answer(
+    request: Request,
+    row: AnnotationRow,
+    form: Form,
+    *,
+    status: int = HTTPStatus.OK,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Response:
+    return answer_form(
+        form, _write(request, row), {**HEADERS, **headers}, status=status
+    )
