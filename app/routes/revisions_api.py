@@ -13,6 +13,7 @@ from app.db import SessionDep
 from app.forms import LARGEST, FilledLine
 from app.identity import SignedIn
 from app.models import RevisionSource
+from app.routes.etags import answer_tagged, make_tag
 from app.routes.paging import PagingDep, take_page
 from app.routes.revising import Day, DocumentText
 from app.services import revising, revisions
@@ -133,12 +134,19 @@ def read_revisions(
 
 
 @api.get("/revisions/{number}", summary="One text of the document")
-def read_revision(session: SessionDep, number: Number) -> RevisionDetailOut:
+def read_revision(
+    request: Request,
+    response: Response,
+    session: SessionDep,
+    number: Number,
+) -> RevisionDetailOut:
     """Return a text with its sections and its Markdown."""
-    return _make_detail(session, revisions.get_revision(session, number))
+    row = revisions.get_revision(session, number)
+    return answer_tagged(request, response, make_detail(session, row))
 
 
-def _make_detail(session: Session, row: RevisionRow) -> RevisionDetailOut:
+def make_detail(session: Session, row: RevisionRow) -> RevisionDetailOut:
+    """Return a text of the document as it is answered, whole."""
     known = RevisionOut.model_validate(row)
     return RevisionDetailOut(
         **known.model_dump(exclude={"created"}),
@@ -185,4 +193,6 @@ def create_revision(
     response.headers["Location"] = request.app.url_path_for(
         "read_revision", number=made.number
     )
-    return _make_detail(session, made)
+    detail = make_detail(session, made)
+    response.headers["ETag"] = make_tag(detail)
+    return detail

@@ -221,10 +221,11 @@ def _write_lines(minutes: Minutes) -> Iterator[str]:
     yield minutes.head.hash
     yield ""
     for decision in minutes.decisions:
-        yield from _write_decision(decision, minutes.base_url)
+        yield from write_decision(decision, minutes.base_url)
 
 
-def _write_decision(decision: DecisionRow, base_url: str) -> Iterator[str]:
+def write_decision(decision: DecisionRow, base_url: str) -> Iterator[str]:
+    """Yield the lines that tell of one decision, a heading first."""
     yield ""
     # a heading is one line, however long
     yield f"## {decision.number}. {escape(decision.title)}"
