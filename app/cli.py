@@ -145,6 +145,13 @@ def serve(**given: str | bool | None) -> None:
 
 
 @app.command()
+@take_settings
+def check(**given: str | bool | None) -> None:
+    """Tell what is unsafe in the settings, files and accounts."""
+    load_command("check").check(read_settings(given))
+
+
+@app.command()
 def load() -> None:
     """Load the bundled corpus, or what has changed in it."""
     load_command("corpus").load(read_settings())

@@ -220,7 +220,9 @@ class Database:
         if self.is_sqlite:
             name = make_url(self.url).database
             if name and name != ":memory:":
-                Path(name).parent.mkdir(parents=True, exist_ok=True)
+                Path(name).parent.mkdir(
+                    mode=0o700, parents=True, exist_ok=True
+                )
         if self.get_revision() != HEAD_REVISION:
             # loaded by name: a start that migrates nothing need not wait
             # for Alembic

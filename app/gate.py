@@ -7,75 +7,23 @@ whoever may not read a private review, whatever they ask for. What it found
 is kept in the request's state (`app.identity.get_access`).
 """
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
-from typing import NamedTuple
 
 from fastapi import Request
-from fastapi.routing import iter_route_contexts
 from starlette.concurrency import run_in_threadpool
-from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.db import Database
 from app.identity import ACCESS, NOBODY, ROUTE, look_up
 from app.policies import POLICIES, UNKNOWN, Policy
+from app.route_map import RouteMap
 from app.routes.errors import Problem, answer
 from app.services.access import Access
+from app.services.rate_limits import RateLimits
 from app.services.reviewers import Visitor
+from app.traffic import add_fields, refuse_more
 
 NOWHERE = "nothing is here for you; a member of the review may sign in"
-
-
-class Place(NamedTuple):
-    """Where a route is, and by which methods it is asked."""
-
-    name: str
-    pattern: re.Pattern[str]
-    methods: frozenset[str]
-
-
-class Map:
-    """Finds the route of a request as the router does: the first that fits.
-
-    Routes are told apart by the first word of their address, so that few
-    patterns are tried.
-    """
-
-    def __init__(self, routes: Sequence[BaseRoute]) -> None:
-        self._places: list[tuple[str | None, Place]] = []
-        for context in iter_route_contexts(routes):
-            place = Place(
-                context.name or "",
-                context.path_regex,
-                frozenset(context.methods or ()),
-            )
-            word = get_word(context.path_format or "")
-            self._places.append((None if "{" in word else word, place))
-        self._by_word: Mapping[str, tuple[Place, ...]] = {
-            word: tuple(p for w, p in self._places if w in {word, None})
-            for word in {w for w, _ in self._places if w is not None}
-        }
-        self._others = tuple(p for w, p in self._places if w is None)
-
-    @property
-    def names(self) -> Iterable[str]:
-        """Return the name of every route."""
-        return (place.name for _, place in self._places)
-
-    def find(self, method: str, path: str) -> str | None:
-        """Return the name of the route that answers; None if none does."""
-        places = self._by_word.get(get_word(path), self._others)
-        for name, pattern, methods in places:
-            if (not methods or method in methods) and pattern.match(path):
-                return name
-        return None
-
-
-def get_word(path: str) -> str:
-    """Return the first word of an address."""
-    return path[1:].partition("/")[0]
 
 
 class GateMiddleware:
@@ -85,14 +33,22 @@ class GateMiddleware:
     ----------
     places
         All routes.
+    limits
+        How often an account may ask.
     """
 
     def __init__(
-        self, app: ASGIApp, *, database: Database, places: Map
+        self,
+        app: ASGIApp,
+        *,
+        database: Database,
+        places: RouteMap,
+        limits: RateLimits,
     ) -> None:
         self.app = app
         self.database = database
         self.places = places
+        self.limits = limits
 
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send
@@ -110,6 +66,12 @@ class GateMiddleware:
             ACCESS: found,
         }
         problem = refuse(policy, found)
+        if problem is None and found.visitor is not None:
+            who = str(found.visitor.id)
+            standing = self.limits.count(policy.budget, who)
+            if standing is not None:
+                send = add_fields(send, standing)
+                problem = refuse_more(standing) if standing.is_over else None
         if problem is None:
             await self.app(scope, receive, send)
             return

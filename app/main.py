@@ -12,15 +12,13 @@ from fastapi.staticfiles import StaticFiles
 from app.conditions import ConditionMiddleware
 from app.config import ROOT, Settings
 from app.db import Database
-from app.gate import GateMiddleware, Map
-from app.middleware import (
-    GuardMiddleware,
-    HeadMiddleware,
-    RequestMiddleware,
-)
+from app.gate import GateMiddleware
+from app.guard import GuardMiddleware
+from app.middleware import HeadMiddleware, RequestMiddleware
 from app.openapi import ReviewAPI
 from app.page_cache import PageCacheMiddleware
 from app.policies import require_policies
+from app.route_map import RouteMap
 from app.routes import get_routes
 from app.routes.errors import add_error_handlers
 from app.services.aligning import has_pending
@@ -28,6 +26,7 @@ from app.services.explorer import Explorer
 from app.services.passwords import Passwords
 from app.services.quote_worker import QuoteWorker
 from app.services.signing import load_key
+from app.traffic import ProxyMiddleware, RateMiddleware, make_limits
 from app.services.surveys import Surveyor
 
 COMPRESSED_FROM = 500
@@ -67,11 +66,15 @@ def create_app(settings: Settings) -> FastAPI:
     add_error_handlers(app)
     app.router.routes.extend(get_routes())
     app.mount("/static", StaticFiles(directory=ROOT / "static"), name="static")
-    places = Map(app.routes)
+    places = RouteMap(app.routes)
     require_policies(places.names)
+    limits = make_limits(settings)
     # the last added is the outermost
     app.add_middleware(
-        GateMiddleware, database=app.state.database, places=places
+        GateMiddleware,
+        database=app.state.database,
+        places=places,
+        limits=limits,
     )
     app.add_middleware(
         GZipMiddleware,
@@ -85,7 +88,9 @@ def create_app(settings: Settings) -> FastAPI:
         entries=settings.page_cache,
         on_move=app.state.quote_worker.begin,
     )
-    app.add_middleware(GuardMiddleware, base_url=settings.base_url)
+    app.add_middleware(RateMiddleware, limits=limits, places=places)
+    app.add_middleware(GuardMiddleware, settings=settings)
     app.add_middleware(HeadMiddleware)
+    app.add_middleware(ProxyMiddleware, trusted=settings.trusted_proxies)
     app.add_middleware(RequestMiddleware, secure=settings.secure_cookies)
     return app

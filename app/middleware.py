@@ -1,35 +1,24 @@
 """What stands before every route: names, guards and headers.
 
 `RequestMiddleware` is the outermost: it names the request, adds the security
-headers and answers what nobody caught. `GuardMiddleware` refuses cross-site
-writes, bodies without end and addresses that hold no text. All are plain
-ASGI, for every request pays for them.
+headers and answers what nobody caught. What refuses stands in `app.guard`.
+All are plain ASGI, for every request pays for them.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 import structlog
 import uuid_utils
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.db import SAFE_METHODS
-from app.identity import SESSION_COOKIE
-from app.routes.errors import Problem, answer, answer_failure
+from app.routes.errors import answer_failure
 from app.routes.events import HEAD_ONLY
 
-BODY_LIMIT = 1024 * 1024
-UPLOAD_LIMIT = 64 * 1024 * 1024
-UPLOADS = frozenset({"/import/", "/api/messages"})
-"""Addresses that take mailboxes, and read no body before they know whose."""
-
-LENGTH_DIGITS = 18
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 CONTENT_POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; "
@@ -171,110 +160,3 @@ class HeadMiddleware:
 
         asked = {**scope, "method": "GET", HEAD_ONLY: True}
         await self.app(asked, receive, send_head)
-
-
-class GuardMiddleware:
-    """Refuses cross-site writes, endless bodies and impossible addresses.
-
-    Parameters
-    ----------
-    base_url
-        The address that readers type, if the proxy before us hides it.
-    limit
-        Most bytes of a body.
-    """
-
-    def __init__(
-        self, app: ASGIApp, *, base_url: str = "", limit: int = BODY_LIMIT
-    ) -> None:
-        self.app = app
-        self.host = urlsplit(base_url).netloc.encode()
-        self.limit = limit
-
-    async def __call__(
-        self, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """Let the request through, or answer why not."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        problem = self.find_problem(scope)
-        if problem is not None:
-            response = await run_in_threadpool(answer, Request(scope), problem)
-            await response(scope, receive, send)
-        elif scope["method"] in SAFE_METHODS:
-            await self.app(scope, receive, send)
-        else:
-            limit = self.get_limit(scope)
-            await self.app(scope, count(receive, limit), send)
-
-    def get_limit(self, scope: Scope) -> int:
-        """Return how many bytes this address takes."""
-        return UPLOAD_LIMIT if scope["path"] in UPLOADS else self.limit
-
-    def find_problem(self, scope: Scope) -> Problem | None:
-        """Return why the request is refused, if it is."""
-        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
-            return Problem(
-                status=HTTPStatus.BAD_REQUEST,
-                detail="a NUL character is in the address",
-            )
-        if scope["method"] in SAFE_METHODS:
-            return None
-        headers = dict(scope["headers"])
-        if is_cross_site(headers, self.host):
-            return Problem(
-                status=HTTPStatus.FORBIDDEN,
-                detail="this was sent from another site",
-            )
-        length = headers.get(b"content-length", b"0")
-        if not length.isdigit():
-            return Problem(
-                status=HTTPStatus.BAD_REQUEST,
-                detail="Content-Length is no number",
-            )
-        limit = self.get_limit(scope)
-        if len(length) > LENGTH_DIGITS or int(length) > limit:
-            return get_length_problem(limit)
-        return None
-
-
-def count(receive: Receive, limit: int) -> Receive:
-    """Return `receive` with a bound on what it brings in all."""
-    total = 0
-
-    async def receive_counted() -> Message:
-        nonlocal total
-        message = await receive()
-        total += len(message.get("body", b""))
-        if total > limit:
-            problem = get_length_problem(limit)
-            raise HTTPException(problem.status, problem.detail)
-        return message
-
-    return receive_counted
-
-
-def get_length_problem(limit: int) -> Problem:
-    """Return the refusal of a body that is too long."""
-    return Problem(
-        status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        detail=f"at most {limit} bytes are taken",
-    )
-
-
-def is_cross_site(headers: Mapping[bytes, bytes], host: bytes) -> bool:
-    """Tell whether a write comes from another site than ours.
-
-    Browsers say so by `Sec-Fetch-Site`, older ones by `Origin`. A program
-    sends neither, and then no cookie of ours either, for only a browser
-    would add one that its user did not mean to send.
-    """
-    site = headers.get(b"sec-fetch-site")
-    if site is not None:
-        return site not in {b"same-origin", b"none"}
-    origin = headers.get(b"origin")
-    if origin is not None:
-        sent_from = urlsplit(origin.decode("latin-1")).netloc.encode("latin-1")
-        return not sent_from or sent_from not in {headers.get(b"host"), host}
-    return f"{SESSION_COOKIE}=".encode() in headers.get(b"cookie", b"")

@@ -21,11 +21,11 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, select
 from sqlmodel import col
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import cookie_parser
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.db import Database
-from app.identity import SESSION_COOKIE
+from app.identity import get_cookie
 from app.models import Entry, SignIn
 from app.routes.etags import hash_content, is_known, pack_tag
 from app.services.reviewers import compute_digest
@@ -41,14 +41,12 @@ LARGE_PACKING = 1  # a reader waits for the first packing of a page
 # a run that the clock cut short is replaced by a longer one, without a line;
 # a search finds such runs, and may ask for what is two weeks old
 PASSING = (
-    *("/static/", "/sign-in", "/healthz", "/runs/", "/api/runs/"),
+    *("/static/", "/sign-in", "/healthz", "/events", "/runs/", "/api/runs"),
     *("/search", "/api/search"),
 )
 SWITCHED = "/whatif/"
-SECRET_MOST = 200
 UNSEEN = -1
 PRIVATE = (b"cache-control", b"private, no-cache")
-COOKIE = SESSION_COOKIE.encode()
 CHOOSING = (b"hx-", b"x-forwarded-")
 # of a kept answer these are made anew
 REPLACED = frozenset({b"content-length", b"etag", b"vary"})
@@ -330,7 +328,7 @@ def read_request(scope: Scope) -> Asked | None:
         return None
     return Asked(
         key,
-        _get_secret(headers.get(b"cookie", b"")),
+        get_cookie(HTTPConnection(scope)),
         _takes_gzip(headers.get(b"accept-encoding", b"")),
         headers.get(b"if-none-match", b""),
     )
@@ -340,14 +338,6 @@ def _get_length(part: object) -> int:
     if isinstance(part, tuple):
         return sum(map(len, part))
     return len(part) if isinstance(part, str | bytes) else 0
-
-
-def _get_secret(cookie: bytes) -> str | None:
-    if COOKIE not in cookie:
-        return None
-    secret = cookie_parser(cookie.decode("latin-1")).get(SESSION_COOKIE)
-    # a longer one is none of ours
-    return secret if secret and len(secret) <= SECRET_MOST else None
 
 
 def _takes_gzip(encoding: bytes) -> bool:

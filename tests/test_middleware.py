@@ -10,14 +10,10 @@ from fastapi.testclient import TestClient
 from starlette.types import Message, Scope
 
 from app.config import Settings
+from app.guard import BODY_LIMIT, is_cross_site
 from app.identity import SESSION_COOKIE
 from app.main import create_app
-from app.middleware import (
-    BODY_LIMIT,
-    CONTENT_POLICY,
-    get_request_id,
-    is_cross_site,
-)
+from app.middleware import CONTENT_POLICY, get_request_id
 
 HOST = (b"host", b"review.example")
 COOKIE = (b"cookie", f"a=b; {SESSION_COOKIE}=x".encode())
@@ -79,7 +75,7 @@ def test_a_body_without_length_is_cut_off(client: TestClient) -> None:
             yield b"x" * (BODY_LIMIT // 32)
 
     answer = client.post(
-        ADDRESS,
+        "/api/runs",
         content=send(),
         headers={"Content-Type": "application/json"},
     )
@@ -204,7 +200,7 @@ def test_who_leaves_while_sending_is_not_answered(
         "method": "POST",
         "path": "/sign-in",
         "query_string": b"",
-        "headers": [],
+        "headers": [(b"host", b"testserver")],
         "scheme": "http",
         "server": ("testserver", 80),
         "root_path": "",

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 from fastapi.testclient import TestClient
 
+from app.config import Settings
 from app.db import Database, SessionDep
 from app.identity import SESSION_COOKIE, CurrentReviewer
 from app.models import Role
@@ -28,6 +29,7 @@ class Site:
         self.moves: list[int] = []
         app = FastAPI()
         app.state.database = database
+        app.state.settings = Settings()
         app.get("/page")(self.show)
         app.get("/set")(self.set_cookie)
         app.get("/secret")(self.show_secret)

@@ -28,19 +28,25 @@ PATIENCE = 5
 
 
 class Server(uvicorn.Server):
-    """Uvicorn's server, that says when it is ready.
+    """Uvicorn's server, that says when it is ready and when it ends.
 
     Parameters
     ----------
     announce
         Called once, when requests are answered.
+    let_go
+        Called when the end begins, to end what would never end by itself.
     """
 
     def __init__(
-        self, config: uvicorn.Config, announce: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        announce: Callable[[], None],
+        let_go: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self.announce = announce
+        self.let_go = let_go
 
     async def startup(
         self, sockets: list[socket.socket] | None = None
@@ -49,6 +55,13 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         settle_memory()
         self.announce()
+
+    async def shutdown(
+        self, sockets: list[socket.socket] | None = None
+    ) -> None:
+        """End the streams, for uvicorn waits for all that it answers."""
+        self.let_go()
+        await super().shutdown(sockets)
 
 
 def serve(settings: Settings) -> None:
@@ -113,6 +126,8 @@ def run(
         log_config=None,
         access_log=False,
         server_header=False,
+        # ours trusts the proxies that are set, and no other
+        proxy_headers=False,
         lifespan="on",
         timeout_graceful_shutdown=PATIENCE,
     )
@@ -124,7 +139,7 @@ def run(
         )
         application.state.quote_worker.begin()
 
-    server = Server(config, begin)
+    server = Server(config, begin, application.state.event_bus.close)
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn ends in good order, then raises the signal once more
         signal.signal(number, lambda *_: None)

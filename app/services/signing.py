@@ -68,7 +68,7 @@ def load_key(folder: Path) -> bytes:
         When the file is there and holds no key.
     """
     path = folder / KEY_FILE
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         _make_key(path)
     key = path.read_bytes()

@@ -75,7 +75,11 @@ def test_each_line_of_the_log_is_shown_and_leads_to_what_it_tells_of(
 def test_home_before_a_load_says_what_to_do(
     empty_database: Database, tmp_path: Path
 ) -> None:
-    settings = Settings(database_url=empty_database.url, data_dir=tmp_path)
+    settings = Settings(
+        database_url=empty_database.url,
+        data_dir=tmp_path,
+        base_url="http://testserver",
+    )
     with TestClient(create_app(settings)) as client:
         answer = client.get("/")
     assert answer.status_code == 200

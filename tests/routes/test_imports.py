@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.db import Database
-from app.middleware import BODY_LIMIT, UPLOAD_LIMIT
+from app.guard import BODY_LIMIT, UPLOAD_LIMIT
 from app.models import Role
 from app.routes import imports
 from app.services import message_bytes
