@@ -85,6 +85,7 @@ class DocumentPage(Page):
     current: SectionRow | None
     previous: SectionRow | None
     next: SectionRow | None
+    has_client: bool
 
 
 @router.get("/document/")
@@ -145,6 +146,7 @@ def _build_page(
         next=sections[place + 1]
         if current and place + 1 < len(sections)
         else None,
+        has_client=request.app.state.settings.hypothesis_client is not None,
     )
 
 

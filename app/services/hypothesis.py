@@ -13,8 +13,10 @@ from urllib.parse import urldefrag, urlsplit
 
 from app.errors import Fault, InvalidError
 from app.models import Motivation
-from app.services.annotation_model import CONTEXT
+from app.services.annotation_documents import MARKDOWN, replace_words
 from app.services.annotation_rows import AnnotationRow, make_path
+from app.services.annotation_values import list_values
+from app.services.annotations import CONTEXT
 from app.services.hypothesis_selectors import read_selectors, write_selectors
 from app.services.sections import make_slug
 
@@ -154,21 +156,18 @@ def write_target(
 
 
 def change_document(
-    document: Document, draft: Draft, target: object = None
+    row: AnnotationRow, draft: Draft, target: object = None
 ) -> dict[str, Any]:
     """Return a document with other words and tags; all else stays."""
-    bodies = _get_list(document.get("body"))
-    made = dict(document)
-    if "bodyValue" in made:
-        bodies = [_make_text(str(made.pop("bodyValue")), None)]
-    if draft.text is not None:
-        bodies = _replace_text(bodies, draft.text)
+    made = dict(row.document)
+    if draft.text is not None and draft.text != row.text:
+        made = replace_words(made, draft.text)
     if draft.tags is not None:
-        bodies = [body for body in bodies if not _is_tag(body)]
-        bodies += map(_make_tag, draft.tags)
+        bodies = [b for b in list_values(made.get("body")) if not _is_tag(b)]
+        made = _with_bodies(made, [*bodies, *map(_make_tag, draft.tags)])
     if target is not None:
         made["target"] = target
-    return _with_bodies(made, bodies)
+    return made
 
 
 def _with_bodies(
@@ -180,31 +179,17 @@ def _with_bodies(
     return document
 
 
-def _replace_text(bodies: Sequence[object], text: str) -> list[object]:
-    """Return the bodies with another text in the place of the first one."""
-    made = list(bodies)
-    for index, body in enumerate(made):
-        if isinstance(body, str):
-            continue
-        if isinstance(body, Mapping) and "value" in body and not _is_tag(body):
-            if body["value"] != text:
-                made[index] = {**body, "value": text}
-            return made
-    return [*([_make_text(text, None)] if text else []), *made]
-
-
-def _make_texts(text: str, motivation: Motivation) -> list[object]:
-    return [_make_text(text, motivation)] if text.strip() else []
-
-
-def _make_text(text: str, motivation: Motivation | None) -> Document:
-    purpose = {"purpose": motivation.value} if motivation else {}
-    return {
-        "type": "TextualBody",
-        "value": text,
-        "format": "text/markdown",
-        **purpose,
-    }
+def _make_texts(text: str, motivation: Motivation) -> list[Document]:
+    if not text.strip():
+        return []
+    return [
+        {
+            "type": "TextualBody",
+            "value": text,
+            "format": MARKDOWN,
+            "purpose": motivation.value,
+        }
+    ]
 
 
 def _make_tag(tag: str) -> Document:
@@ -267,7 +252,7 @@ def find_source(row: AnnotationRow) -> str:
 
     Of a deleted one the index alone still knows it.
     """
-    targets = _get_list(row.document.get("target"))
+    targets = list_values(row.document.get("target"))
     sources = [get_source(one) for one in targets]
     ours = (s for s in sources if s.startswith(DOCUMENT))
     return next(ours, next(filter(None, sources), row.source))
@@ -291,7 +276,7 @@ def _present_target(
     made: dict[str, Any] = {"source": site.make_address(source)}
     if context.chain:
         return made
-    for target in _get_list(row.document.get("target")):
+    for target in list_values(row.document.get("target")):
         if isinstance(target, Mapping) and get_source(target) == source:
             selectors = write_selectors(
                 target.get("selector"), context.before, context.starts
@@ -312,9 +297,3 @@ def _make_links(row: AnnotationRow, source: str, site: Site) -> Document:
         "incontext": in_context,
         "json": f"{site.base}/h/api/annotations/{row.id}",
     }
-
-
-def _get_list(value: object) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list) else [value]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.errors import InvalidError
+from app.errors import SignInError
 from app.models import Scope
 from app.services import access, signing
 
@@ -44,7 +44,7 @@ def exchange(session: Session, key: bytes, purpose: str, text: str) -> Tokens:
 
     Raises
     ------
-    InvalidError
+    SignInError
         When it is not good, or the session it tells of has ended.
     """
     session_id = _read(key, purpose, text)
@@ -52,7 +52,7 @@ def exchange(session: Session, key: bytes, purpose: str, text: str) -> Tokens:
         session_id is None
         or access.find_session_holder(session, session_id).visitor is None
     ):
-        raise InvalidError("this is good no longer: load the page again")
+        raise SignInError("this is good no longer: load the page again")
     claims = {SESSION: session_id}
     return Tokens(
         access=signing.sign(key, ACCESS, claims, seconds=ACCESS_SECONDS),
