@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import structlog
@@ -117,6 +117,11 @@ def add_error_handlers(app: FastAPI) -> None:
 
 def show_refusal(request: Request, error: Exception) -> Response:
     """Answer what a service raised."""
+    return answer(request, make_problem(error))
+
+
+def make_problem(error: Exception) -> Problem:
+    """Return the problem that an error of a service is."""
     status = find_status(error)
     headers = {}
     if status == HTTPStatus.UNAUTHORIZED:
@@ -126,14 +131,13 @@ def show_refusal(request: Request, error: Exception) -> Response:
     if isinstance(error, MediaTypeError):
         headers["Accept"] = ", ".join(error.understood)
     faults = error.faults if isinstance(error, InvalidError) else ()
-    problem = Problem(
+    return Problem(
         status=status,
         detail=str(error),
         errors=[describe_fault(fault) for fault in faults],
         headers=headers,
         extra=_list_extra(error),
     )
-    return answer(request, problem)
 
 
 def _list_extra(error: Exception) -> Item:
@@ -194,15 +198,7 @@ def show_invalid_request(request: Request, error: Exception) -> Response:
     """Answer a request whose parts are not what the route takes."""
     if not isinstance(error, RequestValidationError):
         raise error
-    errors = [
-        describe_part(one["loc"], one["type"], one["msg"], one.get("ctx", {}))
-        for one in error.errors()
-    ]
-    problem = Problem(
-        status=HTTPStatus.UNPROCESSABLE_ENTITY,
-        detail="part of the request was not understood",
-        errors=errors,
-    )
+    problem = make_invalid(error.errors())
     in_path = any(one["loc"][0] == "path" for one in error.errors())
     if in_path and not is_program(request):
         # to a reader an address that cannot be is one that is not there
@@ -210,6 +206,20 @@ def show_invalid_request(request: Request, error: Exception) -> Response:
             status=HTTPStatus.NOT_FOUND, detail="nothing is at this address"
         )
     return answer(request, problem)
+
+
+def make_invalid(errors: Sequence[Any]) -> Problem:
+    """Return the problem that Pydantic's errors are."""
+    return Problem(
+        status=HTTPStatus.UNPROCESSABLE_ENTITY,
+        detail="part of the request was not understood",
+        errors=[
+            describe_part(
+                one["loc"], one["type"], one["msg"], one.get("ctx", {})
+            )
+            for one in errors
+        ],
+    )
 
 
 def describe_part(
@@ -302,7 +312,16 @@ def build_failure(problem: Problem) -> Response:
 
 
 def build_json(request: Request, problem: Problem) -> Response:
-    """Return the problem as RFC 9457 writes it; ASCII takes any text."""
+    """Return the problem as an answer; ASCII takes any text."""
+    return Response(
+        json.dumps(describe_problem(request, problem)),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+    )
+
+
+def describe_problem(request: Request, problem: Problem) -> Item:
+    """Return the problem as RFC 9457 writes it."""
     content: dict[str, object] = {
         "type": find_address(request, problem),
         "title": problem.title,
@@ -313,11 +332,7 @@ def build_json(request: Request, problem: Problem) -> Response:
     content |= problem.extra
     if problem.errors:
         content["errors"] = list(problem.errors)
-    return Response(
-        json.dumps(content),
-        status_code=problem.status,
-        media_type=MEDIA_TYPE,
-    )
+    return content
 
 
 def find_address(request: Request, problem: Problem) -> str:

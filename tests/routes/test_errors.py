@@ -238,9 +238,9 @@ def test_a_wrong_method_names_all_right_ones(client: TestClient) -> None:
     )
     assert answer.status_code == 405
     assert answer.headers["allow"] == "GET, HEAD, POST"
-    comments = client.get(COMMENTS, headers={"Accept": "text/html"})
-    assert comments.status_code == 405
-    assert comments.headers["allow"] == "POST"
+    stop = client.get("/sign-out", headers={"Accept": "text/html"})
+    assert stop.status_code == 405
+    assert stop.headers["allow"] == "POST"
 
 
 def test_signing_in_leads_back_to_where_one_was(client: TestClient) -> None:
