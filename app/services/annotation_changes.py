@@ -4,8 +4,13 @@ A document is checked by `annotation_model`, completed with what the server
 says of it, and stored with its index. Only its author may change it; an
 editor may delete it, and says why. A deleted one leaves a tombstone, so that
 its address is never used for another and replies to it keep their place.
+
+Whoever posts one with the motivation `questioning` or `assessing` on a clause
+or a call opens a thread, unless `review:opensThread` says otherwise; a post
+on a thread, or on a post of one, is a reply there.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,31 +18,41 @@ from typing import Any
 
 import structlog
 import uuid_utils
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from app.errors import (
-    ConflictError,
-    ForbiddenError,
-    InvalidError,
-    PreconditionError,
+from app.errors import ForbiddenError, PreconditionError
+from app.models import Annotation, AnnotationTag, Proposal
+from app.services.annotation_aims import Aim, find_aim
+from app.services.annotation_anchors import describe_points, remove_anchors
+from app.services.annotation_documents import (
+    bury_document,
+    complete_document,
+    make_agent,
+    replace_document,
+    replace_words,
 )
-from app.models import Annotation, Proposal, Role
-from app.services.annotation_model import CONTEXT, Checked, check_document
+from app.services.annotation_model import check_document
+from app.services.annotation_posts import (
+    empty_thread,
+    move_annotation,
+    place_annotation,
+    require_deletable,
+    reword_thread,
+)
+from app.services.annotation_reading import Checked
 from app.services.annotation_rows import (
     AnnotationRow,
     get_annotation,
     make_address,
 )
-from app.services.entries import append_entry, format_time, take_turn
-from app.services.markdown import render_markdown
+from app.services.annotation_words import read_words, render_words
+from app.services.entries import append_entry, take_turn
+from app.services.moderation import require_reason, require_say
 from app.services.reviewers import Visitor
 
 SLUG = re.compile(r"(?!\.+\Z)[A-Za-z0-9._-]{1,120}")
-OWNED = ("canonical", "via")
-"""What stays as it was once it was said."""
-
 logger = structlog.get_logger()
 
 Document = Mapping[str, Any]
@@ -69,6 +84,7 @@ def create_annotation(
     """
     take_turn(session)
     checked = check_document(document)
+    aim = find_aim(session, checked)
     id_ = _choose_id(session, slug)
     now = datetime.now(UTC)
     annotation = Annotation(
@@ -77,25 +93,44 @@ def create_annotation(
         reviewer_id=visitor.id,
         created_at=now,
         position=0,
-        text=checked.text,
-        html=render_markdown(checked.text),
+        text=read_words(checked),
+        html=render_words(checked),
         container=container,
-        source=checked.sources[0] if checked.sources else "",
-        document=_complete(
-            document, make_address(container, id_), visitor, now
+        source=checked.source,
+        document=complete_document(
+            document, make_address(container, id_), _get_agent(visitor), now
         ),
     )
     session.add(annotation)
     session.flush()
+    placed = place_annotation(session, visitor, annotation, checked, aim)
+    _store_tags(session, id_, checked)
     append_entry(
         session,
         visitor.actor,
         "annotation.created",
         f"annotation:{id_}",
-        _describe(checked),
+        {
+            "thread": placed.thread if placed else None,
+            "was": placed.was.value if placed and placed.was else None,
+            "parent": annotation.parent_id,
+            **_describe(annotation, aim),
+        },
     )
+    if placed is not None and placed.opening is not None:
+        append_entry(
+            session,
+            visitor.actor,
+            "thread.opened",
+            f"thread:{placed.thread}",
+            placed.opening,
+        )
     logger.info("annotation_created", annotation=id_)
     return get_annotation(session, id_)
+
+
+def _get_agent(visitor: Visitor) -> Mapping[str, str]:
+    return make_agent(visitor.display_name, visitor.name)
 
 
 def _choose_id(session: Session, slug: str | None) -> str:
@@ -111,37 +146,21 @@ def _choose_id(session: Session, slug: str | None) -> str:
     return str(uuid_utils.uuid7())
 
 
-def _complete(
-    document: Document, path: str, visitor: Visitor, now: datetime
-) -> dict[str, Any]:
-    """Return a new document with what the server says of it."""
-    made = dict(document)
-    given = made.get("id")
-    made["id"] = path
-    if isinstance(given, str) and given != path:
-        via = made.get("via")
-        sources = via if isinstance(via, list) else [via] if via else []
-        if given not in sources:
-            sources = [*sources, given]
-        made["via"] = sources if len(sources) > 1 else sources[0]
-    made.setdefault("@context", CONTEXT)
-    made.setdefault(
-        "creator",
-        {
-            "type": "Person",
-            "name": visitor.display_name,
-            "nickname": visitor.name,
-        },
+def _store_tags(session: Session, id_: str, checked: Checked) -> None:
+    session.execute(
+        delete(AnnotationTag).where(col(AnnotationTag.annotation_id) == id_)
     )
-    made.setdefault("created", format_time(now))
-    return made
+    session.add_all(
+        AnnotationTag(annotation_id=id_, tag=tag) for tag in checked.tags
+    )
 
 
-def _describe(checked: Checked) -> Mapping[str, Any]:
+def _describe(annotation: Annotation, aim: Aim) -> Mapping[str, Any]:
     return {
-        "motivation": checked.motivation.value,
-        "text": checked.text,
-        "source": checked.sources[0] if checked.sources else "",
+        "motivation": annotation.motivation.value,
+        "text": annotation.text,
+        "source": annotation.source,
+        "anchors": describe_points(aim.points),
     }
 
 
@@ -165,41 +184,47 @@ def replace_annotation(
     PreconditionError
         When it was changed since.
     ConflictError
-        When the document changes what the server keeps.
+        When the document changes what the server keeps, or would take from
+        its place what was answered.
     """
     take_turn(session)
     row = get_annotation(session, id_)
-    _require_author(visitor, row)
+    if row.reviewer_id != visitor.id:
+        raise ForbiddenError("only who wrote an annotation changes it")
     _require_version(row, version, document)
     checked = check_document(document)
-    for key in OWNED:
-        if key in row.document and document.get(key) != row.document[key]:
-            raise ConflictError(f"{key} stays as it was once it was set")
     now = datetime.now(UTC)
     annotation = session.get_one(Annotation, id_)
-    annotation.document = {
-        **document,
-        "id": row.document["id"],
-        "created": document.get("created", row.document.get("created")),
-        "creator": document.get("creator", row.document.get("creator")),
-        "modified": format_time(now),
-    }
+    annotation.document = replace_document(
+        row.document, document, _get_agent(visitor), now
+    )
     annotation.motivation = checked.motivation
-    annotation.text = checked.text
-    annotation.html = render_markdown(checked.text)
-    annotation.source = checked.sources[0] if checked.sources else ""
+    annotation.text = read_words(checked)
+    annotation.html = render_words(checked)
+    annotation.source = checked.source
     annotation.version = row.version + 1
     annotation.modified_at = now
+    aim = Aim()
+    if document["target"] != row.document["target"]:
+        aim = find_aim(session, checked)
+        move_annotation(session, visitor, annotation, checked, aim)
     session.flush()
+    reword_thread(session, annotation)
+    _store_tags(session, id_, checked)
+    changed = get_annotation(session, id_)
     append_entry(
         session,
         visitor.actor,
         "annotation.changed",
         f"annotation:{id_}",
-        {**_describe(checked), "version": annotation.version},
+        {
+            "thread": changed.thread,
+            "version": changed.version,
+            **_describe(annotation, aim),
+        },
     )
     logger.info("annotation_changed", annotation=id_)
-    return get_annotation(session, id_)
+    return changed
 
 
 def replace_text(
@@ -210,22 +235,10 @@ def replace_text(
     *,
     version: int | None = None,
 ) -> AnnotationRow:
-    """Put other words in an annotation's place; all else stays."""
+    """Put other words, in Markdown, in an annotation's place."""
     row = get_annotation(session, id_)
-    return replace_annotation(
-        session,
-        visitor,
-        id_,
-        {**row.document, "body": _replace_body(row.document, text)},
-        version=version,
-    )
-
-
-def _replace_body(document: Document, text: str) -> object:
-    body = document.get("body")
-    if isinstance(body, dict):
-        return {**body, "value": text}
-    return {"type": "TextualBody", "value": text, "format": "text/markdown"}
+    document = replace_words(row.document, text)
+    return replace_annotation(session, visitor, id_, document, version=version)
 
 
 def delete_annotation(
@@ -247,33 +260,33 @@ def delete_annotation(
     ------
     ForbiddenError
         When it is another's, and the visitor is no editor.
+    ConflictError
+        When a decision was made on the thread that it opened.
     """
     take_turn(session)
     row = get_annotation(session, id_)
-    if row.reviewer_id != visitor.id:
-        if not visitor.may(Role.editor):
-            raise ForbiddenError("only its author or an editor deletes this")
-        if not reason.strip():
-            raise InvalidError("say why another's words are deleted")
+    require_say(visitor, row.reviewer)
+    require_reason(visitor, row.reviewer, reason)
     _require_version(row, version, {})
     annotation = session.get_one(Annotation, id_)
-    annotation.document = {"id": row.document["id"], "type": "Annotation"}
+    require_deletable(session, annotation)
+    empty_thread(session, annotation)
+    annotation.document = bury_document(row.document)
     annotation.text = annotation.html = ""
     annotation.deleted_at = datetime.now(UTC)
     session.flush()
+    remove_anchors(session, id_)
+    session.execute(
+        delete(AnnotationTag).where(col(AnnotationTag.annotation_id) == id_)
+    )
     append_entry(
         session,
         visitor.actor,
         "annotation.deleted",
         f"annotation:{id_}",
-        {"reason": reason, "thread": row.thread},
+        {"thread": row.thread, "source": row.source, "reason": reason},
     )
     logger.info("annotation_deleted", annotation=id_)
-
-
-def _require_author(visitor: Visitor, row: AnnotationRow) -> None:
-    if row.reviewer_id != visitor.id:
-        raise ForbiddenError("only its author changes an annotation")
 
 
 def _require_version(
@@ -282,5 +295,5 @@ def _require_version(
     if version is not None and version != row.version:
         raise PreconditionError(
             f"it was changed since: this is version {row.version}",
-            draft=str(document.get("body", "")),
+            draft=json.dumps(document, ensure_ascii=False),
         )

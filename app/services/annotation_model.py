@@ -25,8 +25,8 @@ from app.services.annotation_selectors import (
     check_states,
 )
 from app.services.annotation_values import Checker, list_values
+from app.services.annotations import CONTEXT
 
-CONTEXT = "http://www.w3.org/ns/anno.jsonld"
 OURS = "/ns/review.jsonld"
 """The context of our own terms, `review:…`."""
 

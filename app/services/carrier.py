@@ -29,6 +29,8 @@ from app.services.anchoring import (
     Placing,
     Quote,
 )
+from app.services.annotation_places import Clause, find_spot
+from app.services.annotation_selectors import Selection
 from app.services.annotations import make_passage
 from app.services.differences import map_sections
 from app.services.revisions import load_sections
@@ -95,16 +97,23 @@ class Carrier:
 
     def carry(self, original: Anchor, chosen: Anchor | None) -> Anchor:
         """Return the anchor for the new revision, not yet stored."""
-        if original.section_id is None:
+        is_waiting = original.state not in FOUND
+        if original.section_id is None and not is_waiting:
             return self._make(
                 original, Placing(AnchorState.exact, Method.call, CERTAIN)
             )
-        crossing = self._get_crossing(original.revision_id)
         kept = self._keep_chosen(chosen) if chosen else None
         if kept is not None:
             return self._make(original, kept, chosen)
-        quote = self._make_quote(original, original.section_id)
-        placing = crossing.place(quote)
+        clause = None
+        if is_waiting or original.section_id is None:
+            clause = self._find_clause(original)
+            placing = self._look_again(original, clause)
+        else:
+            crossing = self._get_crossing(original.revision_id)
+            quote = self._make_quote(original, original.section_id)
+            clause = crossing.get_clause(quote.section)
+            placing = crossing.place(quote)
         is_refused = chosen is not None and chosen.state == AnchorState.orphan
         if is_refused and placing.state == AnchorState.proposed:
             # a person said that it is none of these
@@ -114,12 +123,50 @@ class Carrier:
                     AnchorState.orphan,
                     Method.confirmed,
                     placing.score,
-                    crossing.get_clause(quote.section),
+                    clause,
                     rivals=placing.rivals,
                 ),
                 chosen,
             )
         return self._make(original, placing)
+
+    def _find_clause(self, original: Anchor) -> int | None:
+        """Return what became of the clause that something is pinned to."""
+        if original.section_id is None:
+            return None
+        crossing = self._get_crossing(original.revision_id)
+        return crossing.get_clause(
+            self.places[original.revision_id][original.section_id]
+        )
+
+    def _look_again(self, original: Anchor, clause: int | None) -> Placing:
+        """Return where words are now that were not found when they came."""
+        if not original.exact.strip():
+            return Placing(AnchorState.orphan, Method.clause, 0, clause)
+        spot = find_spot(
+            [
+                Clause(s.id, s.anchor, s.number, s.title, s.text, squeezed)
+                for s, squeezed in zip(
+                    self.new.sections, self.new.squeezed, strict=True
+                )
+            ],
+            Selection(
+                exact=original.exact,
+                prefix=original.prefix,
+                suffix=original.suffix,
+            ),
+            clause,
+        )
+        is_there = spot.state == AnchorState.exact
+        return Placing(
+            AnchorState.moved if is_there else spot.state,
+            Method.search,
+            spot.score,
+            spot.clause,
+            spot.start,
+            spot.end,
+            spot.rivals,
+        )
 
     def _keep_chosen(self, chosen: Anchor) -> Placing | None:
         """Return where the words that a person chose stand, if unchanged."""

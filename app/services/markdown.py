@@ -27,6 +27,11 @@ def render_markdown(text: str) -> str:
     return _clean(_get_parser().render(text), ATTRIBUTES)
 
 
+def clean_html(html: str) -> str:
+    """Return what is safe of HTML that anybody may have written."""
+    return _clean(html, ATTRIBUTES)
+
+
 def parse(text: str) -> list[Token]:
     """Return a document's tokens, to be cut into sections."""
     return _get_parser().parse(text)

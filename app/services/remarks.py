@@ -251,6 +251,7 @@ def _read_rows(
         .join(
             original,
             (col(original.annotation_id) == col(Annotation.id))
+            & (col(original.position) == col(Anchor.position))
             & (col(original.method) == Method.original.value),
         )
         .outerjoin(Person, col(Person.id) == col(Annotation.person_id))

@@ -73,7 +73,8 @@ class Waiting:
     """An anchor that looks for its place.
 
     `thread` is a slug, for a remark it is None; `quoted` is what was spoken
-    of in revision `revision`, `was` the section it stood in.
+    of in revision `revision`, `was` the section it stood in, None for words
+    that were not found from the first.
     """
 
     id: int
@@ -86,7 +87,7 @@ class Waiting:
     is_imported: bool
     quoted: str
     revision: int
-    was: SectionName
+    was: SectionName | None
     section: SectionName | None
     call: str | None
     rivals: Sequence[Rival]
@@ -144,7 +145,7 @@ def _list_anchors(
             & (col(original.position) == col(Anchor.position))
             & (col(original.method) == Method.original.value),
         )
-        .join(old, col(old.id) == col(original.section_id))
+        .outerjoin(old, col(old.id) == col(original.section_id))
         .join(Revision, col(Revision.id) == col(original.revision_id))
         .outerjoin(Thread, col(Thread.id) == col(Anchor.thread_id))
         .outerjoin(Annotation, col(Annotation.id) == col(Anchor.annotation_id))
@@ -204,7 +205,7 @@ def _make_waiting(
         is_imported=row[7] is not None,
         quoted=row[8],
         revision=row[9],
-        was=SectionName(*row[10:13]),
+        was=SectionName(*row[10:13]) if row[10] else None,
         call=row[13],
         section=names.get(row[14]),
         rivals=[
@@ -372,8 +373,14 @@ def _settle(  # noqa: PLR0913, PLR0917 - each is a part of the choice
 
 
 def _put(anchor: Anchor, passage: Passage | None, visitor: Visitor) -> None:
-    anchor.method = Method.confirmed.value
     anchor.reviewer_id = visitor.id
+    if anchor.method == Method.original.value:
+        # it came without a sure place: later ones go out from this choice
+        if anchor.state == AnchorState.orphan:
+            anchor.start = anchor.end = None
+            return
+    else:
+        anchor.method = Method.confirmed.value
     anchor.start = passage.start if passage else None
     anchor.end = passage.end if passage else None
     anchor.exact = passage.exact if passage else ""
@@ -421,6 +428,8 @@ def _finish(
 def _find_clause(session: Session, anchor: Anchor) -> anchors.Clause | None:
     """Return what became of the clause that was spoken of."""
     original = _read_original(session, anchor)
+    if original.section_id is None:
+        return None
     old = load_sections(session, original.revision_id)
     new = load_sections(session, anchor.revision_id)
     crossing = Crossing(Text(old), Text(new), map_sections(old, new))

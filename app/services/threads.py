@@ -5,29 +5,28 @@ How threads are read stands in `thread_rows`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from app.errors import Fault, InvalidError, NotFoundError
+from app.errors import Fault, InvalidError
 from app.models import (
     Call,
     Motivation,
     Section,
     Severity,
-    Thread,
-    ThreadCall,
     ThreadKind,
     ThreadSection,
-    ThreadState,
+    get_id,
 )
 from app.services import anchors
 from app.services.anchors import Clause
+from app.services.annotation_model import OURS
 from app.services.annotations import (
+    CONTEXT,
     Passage,
     build_target,
     find_passage,
@@ -35,10 +34,14 @@ from app.services.annotations import (
 )
 from app.services.entries import append_entry, take_turn
 from app.services.markdown import render_markdown
-from app.services.proposals import find_proposal
 from app.services.reviewers import Visitor
 from app.services.revisions import select_newest_id
-from app.services.sections import make_slug
+from app.services.thread_opening import (
+    Opener,
+    describe_opening,
+    store_thread,
+    tie_calls,
+)
 
 MOST_CALLS = 20
 MOTIVATIONS: Mapping[ThreadKind, Motivation] = {
@@ -100,9 +103,6 @@ def open_thread(session: Session, visitor: Visitor, new: NewThread) -> str:
         When it speaks of nothing, or of what there is not.
     """
     take_turn(session)
-    proposal = find_proposal(session)
-    if proposal is None:
-        raise NotFoundError("proposal", "under review")
     calls = _require_calls(session, new.calls)
     section = _find_section(session, new)
     if not calls and section is None:
@@ -111,28 +111,25 @@ def open_thread(session: Session, visitor: Visitor, new: NewThread) -> str:
             Fault("/section", "choose a section, or name a call"),
         )
     passage = _require_passage(new, section)
-    slug, position = _choose_place(session, visitor, new.title)
-    thread = Thread(
-        proposal_id=proposal.id,
-        position=position,
-        slug=slug,
-        title=new.title,
-        kind=new.kind,
-        severity=new.severity,
-        severity_source="reviewer",
-        state=ThreadState.open,
-        reviewer_id=visitor.id,
-        opened_at=datetime.now(UTC),
-        summary=new.text,
-        summary_html=render_markdown(new.text),
-        quote=passage.exact if passage else None,
-        notes=[],
+    thread = store_thread(
+        session,
+        visitor,
+        Opener(
+            title=new.title,
+            kind=new.kind,
+            severity=new.severity,
+            text=new.text,
+            html=render_markdown(new.text),
+            quote=passage.exact if passage else None,
+        ),
     )
-    session.add(thread)
-    session.flush()
-    assert thread.id is not None  # noqa: S101 - just flushed
-    _store_targets(session, thread.id, list(calls.values()), section)
+    tie_calls(session, thread, list(calls.values()))
     if section is not None:
+        session.add(
+            ThreadSection(
+                thread_id=get_id(thread), section_id=section.id, position=0
+            )
+        )
         anchors.add_anchor(
             session,
             clause=section,
@@ -147,10 +144,15 @@ def open_thread(session: Session, visitor: Visitor, new: NewThread) -> str:
         motivation=MOTIVATIONS[new.kind],
         target=build_target(new.calls, new.section, passage),
     )
+    opener.document = {
+        **opener.document,
+        "@context": [CONTEXT, OURS],
+        **describe_opening(new.title, new.kind, new.severity),
+    }
     session.add(opener)
     session.flush()
-    _record_opening(session, visitor, slug, new, opener.id)
-    return slug
+    _record_opening(session, visitor, thread.slug, new, opener.id)
+    return thread.slug
 
 
 def _require_calls(
@@ -202,46 +204,6 @@ def _require_passage(new: NewThread, section: Clause | None) -> Passage | None:
             Fault("/quote", "expected text of the section chosen"),
         )
     return passage
-
-
-def _choose_place(
-    session: Session, visitor: Visitor, title: str
-) -> tuple[str, int]:
-    base = make_slug(f"{visitor.name} {title}")
-    taken = set(
-        session.execute(
-            select(col(Thread.slug)).where(
-                or_(
-                    col(Thread.slug) == base,
-                    col(Thread.slug).startswith(f"{base}-", autoescape=True),
-                )
-            )
-        ).scalars()
-    )
-    slug, number = base, 1
-    while slug in taken:
-        number += 1
-        slug = f"{base}-{number}"
-    last = session.execute(select(func.max(col(Thread.position)))).scalar()
-    return slug, (last or 0) + 1
-
-
-def _store_targets(
-    session: Session,
-    thread_id: int,
-    calls: Sequence[int],
-    section: Clause | None,
-) -> None:
-    for position, call_id in enumerate(calls):
-        session.add(
-            ThreadCall(thread_id=thread_id, call_id=call_id, position=position)
-        )
-    if section is not None:
-        session.add(
-            ThreadSection(
-                thread_id=thread_id, section_id=section.id, position=0
-            )
-        )
 
 
 def _record_opening(
