@@ -25,11 +25,13 @@ CONTAINER = re.compile(r"/annotations/(?:[^/]+/)?")
 ANNOTATION = re.compile(r"/annotations/(?:[^/]+/)?[^/]+")
 PAGE = re.compile(rb"(?:^|&)page=")
 
+LINK = b"link"
+
 Headers = tuple[tuple[bytes, bytes], ...]
 
 SERVICE: Headers = (
     (
-        b"link",
+        LINK,
         b'</annotations/>; rel="http://www.w3.org/ns/oa#annotationService"',
     ),
 )
@@ -57,7 +59,7 @@ PREFLIGHT: Headers = (
 )
 CONTAINER_LINKS: Headers = (
     (
-        b"link",
+        LINK,
         (
             b'<http://www.w3.org/ns/ldp#BasicContainer>; rel="type", '
             b"<http://www.w3.org/TR/annotation-protocol/>; "
@@ -131,11 +133,18 @@ def find_place(path: str, query: bytes) -> Place | None:
 
 
 def add_headers(send: Send, headers: Headers) -> Send:
-    """Return `send` such that an answer bears these headers, too."""
+    """Return `send` such that an answer bears these headers, too.
+
+    What a route says itself stays; links are added to links.
+    """
 
     async def send_bearing(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], *headers]
+            told = {name.lower() for name, _ in message["headers"]}
+            message["headers"] = [
+                *message["headers"],
+                *(h for h in headers if h[0] == LINK or h[0] not in told),
+            ]
         await send(message)
 
     return send_bearing

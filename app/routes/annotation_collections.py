@@ -160,11 +160,11 @@ def _write_container(
     total = container.summary.total
     if not total:
         return write_json(told)
-    told["last"] = container.get_page_id(
-        find_last(session, total, container.size)
-    )
+    last = container.get_page_id(find_last(session, total, container.size))
     if not embeds:
-        return write_json({**told, "first": container.get_page_id(None)})
+        first = container.get_page_id(None)
+        return write_json({**told, "first": first, "last": last})
+    told["last"] = last
     rows = _read_rows(session, container, None)
     page = _build_page(container, None, rows)
     page["partOf"] = container.id

@@ -47,6 +47,7 @@ HEADERS = {
     "Link": '<http://www.w3.org/ns/ldp#Resource>; rel="type", '
     '<http://www.w3.org/ns/oa#Annotation>; rel="type"',
     "Vary": "Accept",
+    "Allow": "GET, HEAD, OPTIONS, PUT, DELETE",
 }
 
 LINKED: dict[str, Any] = {
