@@ -22,7 +22,11 @@ from pydantic import (
 from pydantic import ValidationError as PydanticError
 from starlette.datastructures import FormData
 
-from app.models import Severity, ThreadKind
+from app.models import Role, Scope, Severity, ThreadKind
+from app.services.invitations import LONGEST_DAYS as INVITATION_DAYS
+from app.services.passwords import LONGEST, SHORTEST
+from app.services.reviewers import NAME_LENGTH
+from app.services.tokens import LONGEST_DAYS as TOKEN_DAYS
 
 LINE_LENGTH = 200
 TEXT_LENGTH = 40_000
@@ -89,6 +93,11 @@ Slug = Annotated[
 MaybeLine = Annotated[Line | None, BeforeValidator(make_none)]
 MaybeSlug = Annotated[Slug | None, BeforeValidator(make_none)]
 
+AccountName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9._-]+$", max_length=NAME_LENGTH)
+]
+NewPassword = Annotated[str, Field(min_length=SHORTEST, max_length=LONGEST)]
+
 Typed = Mapping[str, str]
 
 
@@ -137,6 +146,54 @@ class SignInForm(BaseModel):
     name: FilledLine
     password: Annotated[str, Field(min_length=1, max_length=1024)]
     next: Line = "/"
+
+
+class NameForm(BaseModel):
+    """What somebody is called."""
+
+    display_name: FilledLine
+
+
+class PasswordForm(BaseModel):
+    """Another password; the present one, if there is one, proves who asks."""
+
+    current: Annotated[str, Field(max_length=LONGEST)] = ""
+    password: NewPassword
+
+
+class TokenForm(BaseModel):
+    """A token to be made."""
+
+    name: FilledLine
+    scope: Scope
+    days: Annotated[int, Field(ge=1, le=TOKEN_DAYS)]
+
+
+class JoinForm(BaseModel):
+    """The account that somebody who was invited wants."""
+
+    name: AccountName
+    password: NewPassword
+
+
+class InvitationForm(BaseModel):
+    """An invitation to be made."""
+
+    role: Role
+    note: Line = ""
+    days: Annotated[int, Field(ge=1, le=INVITATION_DAYS)]
+
+
+class RoleForm(BaseModel):
+    """Another role of an account."""
+
+    role: Role
+
+
+class MemberForm(BaseModel):
+    """An account that may read a private review."""
+
+    name: FilledLine
 
 
 class ReplyForm(BaseModel):

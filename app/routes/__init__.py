@@ -3,37 +3,52 @@
 from functools import cache
 
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from app.identity import GateDep
 from app.routes import (
+    account,
+    accounts,
     anchors,
+    annotations,
     ask,
+    bulk_api,
     calls,
     calls_api,
+    comments_api,
     conversations,
     costs,
     decisions,
     decisions_api,
     diet,
     document,
+    events,
     evidence,
+    evidence_api,
     follow,
     gaps,
     health,
     home,
+    hypothesis,
+    hypothesis_client,
     imports,
     imports_api,
+    invitations,
     log,
     mail_out,
+    members,
     message_trees,
     messages,
     messages_api,
+    oidc,
     platforms,
+    posts,
     problems,
     products,
     quotes,
     reference,
+    representations,
     revising,
     revisions,
     revisions_api,
@@ -43,6 +58,8 @@ from app.routes import (
     search,
     search_api,
     sign_in,
+    stances,
+    stances_api,
     suggesting,
     suggestions,
     threads,
@@ -52,6 +69,10 @@ from app.routes import (
 
 ROUTERS: tuple[APIRouter, ...] = (
     home.router,
+    # before the pages, whose addresses these end otherwise
+    representations.router,
+    representations.api,
+    annotations.router,
     anchors.router,
     # before the document, for `edit` is no section
     revisions.router,
@@ -65,6 +86,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     decisions.router,
     decisions_api.api,
     log.api,
+    events.router,
+    hypothesis.api,
+    hypothesis_client.router,
     imports.router,
     imports_api.api,
     health.router,
@@ -78,9 +102,19 @@ ROUTERS: tuple[APIRouter, ...] = (
     reference.router,
     problems.router,
     sign_in.router,
+    oidc.router,
+    account.router,
+    invitations.router,
+    members.router,
+    accounts.router,
     threads.router,
     threads_api.api,
+    posts.router,
+    stances.router,
+    comments_api.api,
+    stances_api.api,
     evidence.router,
+    evidence_api.api,
     # before the questions, for `new` is the name of none
     ask.router,
     follow.router,
@@ -90,6 +124,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     scenarios_api.api,
     search.router,
     search_api.api,
+    bulk_api.api,
     runs.router,
     runs_api.api,
     costs.router,
@@ -104,6 +139,11 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 
 
+def get_name(route: APIRoute) -> str:
+    """Return an operation's id: the name of its function."""
+    return route.name
+
+
 @cache
 def get_routes() -> tuple[BaseRoute, ...]:
     """Return every route, in the order in which they are tried.
@@ -111,7 +151,9 @@ def get_routes() -> tuple[BaseRoute, ...]:
     They are put together once a process: what FastAPI learns of a route when
     it is first asked for holds for each application that has it.
     """
-    site = APIRouter(dependencies=[GateDep])
+    site = APIRouter(
+        dependencies=[GateDep], generate_unique_id_function=get_name
+    )
     for router in ROUTERS:
         site.include_router(router)
     return tuple(site.routes)

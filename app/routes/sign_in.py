@@ -12,7 +12,7 @@ from app.config import Settings
 from app.db import DatabaseDep, SessionDep
 from app.errors import ReviewError, ThrottleError
 from app.forms import FormDep, SignInForm, check_form
-from app.identity import SESSION_COOKIE
+from app.identity import drop_cookie, get_cookie, keep_cookie
 from app.pages import Page, Shell, ShellDep, get_shell, render
 from app.services import reviewers, sessions
 from app.services.passwords import Passwords
@@ -20,7 +20,6 @@ from app.services.sessions import Origin
 
 router = APIRouter(include_in_schema=False)
 
-DAY_SECONDS = 86_400
 SECRET_LENGTH = 200
 
 ResponseType = TypeVar("ResponseType", bound=Response)
@@ -35,6 +34,7 @@ class SignInPage(Page):
     title: str = "Sign in"
     name: str = ""
     next: str = "/"
+    provider: str = ""
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -54,9 +54,10 @@ def new_sign_in(
     next: str = "/",  # noqa: A002 - the word in the address
 ) -> Response:
     """Show the sign-in form."""
-    return keep_secret(
-        render(request, shell, SignInPage(next=require_place(next)))
+    page = SignInPage(
+        next=require_place(next), provider=get_provider_label(request)
     )
+    return keep_secret(render(request, shell, page))
 
 
 @router.post("/sign-in")
@@ -113,13 +114,11 @@ def consume_sign_in_link(
 @router.post("/sign-out")
 def delete_sign_in(request: Request, session: SessionDep) -> Response:
     """End the session, here and in the database."""
-    secret = request.cookies.get(SESSION_COOKIE)
+    secret = get_cookie(request)
     if secret:
         sessions.sign_out(session, secret)
     response = RedirectResponse("/", status_code=303)
-    response.delete_cookie(
-        SESSION_COOKIE, httponly=True, samesite="lax", path="/"
-    )
+    drop_cookie(request, response)
     return response
 
 
@@ -139,28 +138,25 @@ def open_session(
 ) -> Response:
     """Begin a session and lead on; one that was open in its place ends."""
     settings: Settings = request.app.state.settings
-    former = request.cookies.get(SESSION_COOKIE)
+    former = get_cookie(request)
     if former:
         sessions.sign_out(session, former)
-    days = settings.session_days
     secret = sessions.sign_in(
         session,
         reviewer_id,
-        days=days,
+        days=settings.session_days,
         means=means,
         origin=get_origin(request),
     )
     response = RedirectResponse(require_place(place), status_code=303)
-    response.set_cookie(
-        SESSION_COOKIE,
-        secret,
-        max_age=days * DAY_SECONDS,
-        httponly=True,
-        samesite="lax",
-        secure=settings.secure_cookies,
-        path="/",
-    )
+    keep_cookie(request, response, secret)
     return keep_secret(response)
+
+
+def get_provider_label(request: Request) -> str:
+    """Return what readers call the OpenID provider; empty if none is set."""
+    settings: Settings = request.app.state.settings
+    return settings.oidc_label if settings.oidc_issuer else ""
 
 
 def get_origin(request: Request) -> Origin:
@@ -193,6 +189,7 @@ def _show_again(
     page = SignInPage(
         name=typed.get("name", ""),
         next=require_place(typed.get("next", "/")),
+        provider=get_provider_label(request),
         errors=errors,
     )
     status = 422

@@ -199,7 +199,7 @@ def disable_account(
         .where(col(Reviewer.id) == account.id)
         .values(disabled_at=datetime.now(UTC))
     )
-    sessions.end_all(session, name, account.id, actor)
+    sessions.end_all(session, name, account.id, actor=actor)
     revoked = tokens.revoke_all(session, account.id)
     invitations.revoke_all(session, account.id, actor)
     session.execute(

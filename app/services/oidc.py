@@ -14,10 +14,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from http import HTTPStatus
+from http.client import HTTPException
+from typing import IO, Any, NamedTuple
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, build_opener
+from urllib.request import Request as UrlRequest
 
-import httpx
 import structlog
 from authlib.common.errors import AuthlibBaseError
 from authlib.oauth2.auth import ClientAuth
@@ -39,6 +43,8 @@ WORD_BYTES = 32
 TIMEOUT_SECONDS = 5.0
 WHOLE_SECONDS = 15.0
 ANSWER_MOST = 256 * 1024
+PART_BYTES = 16 * 1024
+REFUSING = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED})
 KNOWN_SECONDS = 3600.0
 KEYS_SECONDS = 60.0
 """How often keys are fetched again for one that is unknown, at most."""
@@ -266,6 +272,13 @@ def propose_name(claims: Json) -> str:
     return ""
 
 
+class _NoRedirect(HTTPRedirectHandler):
+    """Follows nothing: what is set, and what it names, is what is asked."""
+
+    def redirect_request(self, *_given: object) -> None:
+        """Take a redirection for an error."""
+
+
 def _ask(
     method: str,
     url: str,
@@ -274,30 +287,42 @@ def _ask(
     content: str | None = None,
 ) -> Json:
     """Return the JSON that the provider answers with."""
+    request = UrlRequest(  # noqa: S310 - https, or this machine: `is_safe`
+        url,
+        data=content.encode() if content is not None else None,
+        headers=dict(headers or {}),
+        method=method,
+    )
     try:
-        with (
-            httpx.Client(timeout=TIMEOUT_SECONDS) as client,
-            client.stream(
-                method, url, headers=headers, content=content
-            ) as response,
-        ):
-            body, end = b"", time.monotonic() + WHOLE_SECONDS
-            for part in response.iter_bytes():
-                body += part
-                if len(body) > ANSWER_MOST or time.monotonic() > end:
-                    raise _wait()
-            status = response.status_code
+        with _open(request) as response:
+            status, body = response.status, _read(response)
         answer = json.loads(body)
-    except (httpx.HTTPError, ValueError) as error:
+    except (OSError, HTTPException, ValueError) as error:
         logger.warning("oidc_provider_failed", reason=type(error).__name__)
         raise _wait() from None
-    if method == "POST" and status in {400, 401}:
+    if method == "POST" and status in REFUSING:
         told = str(answer.get("error", "")) if isinstance(answer, dict) else ""
         raise _refuse(told[:40])
-    if status != httpx.codes.OK or not isinstance(answer, dict):
+    if status != HTTPStatus.OK or not isinstance(answer, dict):
         logger.warning("oidc_provider_failed", status=status)
         raise _wait()
     return answer
+
+
+def _open(request: UrlRequest) -> Any:  # noqa: ANN401 - an answer or an error
+    try:
+        return build_opener(_NoRedirect).open(request, timeout=TIMEOUT_SECONDS)
+    except HTTPError as error:
+        return error  # an answer too, with another status
+
+
+def _read(response: IO[bytes]) -> bytes:
+    body, end = b"", time.monotonic() + WHOLE_SECONDS
+    while part := response.read(PART_BYTES):
+        body += part
+        if len(body) > ANSWER_MOST or time.monotonic() > end:
+            raise ValueError("more than a provider has to say")
+    return body
 
 
 def is_safe(url: str) -> bool:

@@ -206,7 +206,7 @@ def require_name(name: str) -> None:
 def set_password(
     session: Session, name: str, password_hash: str, *, actor: str = PROGRAM
 ) -> None:
-    """Give an account another password and end all its sign-ins."""
+    """Give an account another password; end its sign-ins and open links."""
     account = require_account(session, name)
     session.execute(
         update(Reviewer)
@@ -215,6 +215,12 @@ def set_password(
     )
     session.execute(
         delete(SignIn).where(col(SignIn.reviewer_id) == account.id)
+    )
+    session.execute(
+        delete(SignInLink).where(
+            col(SignInLink.reviewer_id) == account.id,
+            col(SignInLink.used_at).is_(None),
+        )
     )
     append_entry(
         session, actor, "reviewer.password_set", f"reviewer:{name}", {}

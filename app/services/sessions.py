@@ -159,10 +159,10 @@ def sign_out(session: Session, secret: str) -> None:
 
 
 def list_sessions(
-    session: Session, reviewer_id: int, secret: str | None
+    session: Session, reviewer_id: int, current: int | None
 ) -> Sequence[SessionRow]:
-    """Return an account's sessions, the one of `secret` first."""
-    digest = compute_digest(secret) if secret else ""
+    """Return an account's sessions, number `current` first."""
+    is_current = col(SignIn.id) == (current or 0)
     rows = session.execute(
         select(
             col(SignIn.id),
@@ -172,13 +172,13 @@ def list_sessions(
             col(SignIn.created_at),
             col(SignIn.seen_at),
             col(SignIn.expires_at),
-            (col(SignIn.digest) == digest).label("is_current"),
+            is_current.label("is_current"),
         )
         .where(
             col(SignIn.reviewer_id) == reviewer_id,
             col(SignIn.expires_at) > datetime.now(UTC),
         )
-        .order_by((col(SignIn.digest) == digest).desc(), col(SignIn.id).desc())
+        .order_by(is_current.desc(), col(SignIn.id).desc())
     ).mappings()
     return [SessionRow(**row) for row in rows]
 
@@ -196,29 +196,30 @@ def end_session(session: Session, visitor: Visitor, id_: int) -> None:
     _tell(session, visitor.actor, visitor.name, 1)
 
 
-def end_others(session: Session, visitor: Visitor, secret: str | None) -> int:
-    """End all sessions of one's own but that of `secret`; say how many."""
+def end_others(session: Session, visitor: Visitor, current: int | None) -> int:
+    """End all sessions of one's own but number `current`; say how many."""
+    return end_all(
+        session,
+        visitor.name,
+        visitor.id,
+        actor=visitor.actor,
+        but=current or 0,
+    )
+
+
+def end_all(
+    session: Session, name: str, reviewer_id: int, *, actor: str, but: int = 0
+) -> int:
+    """End all sessions of an account but one; return how many that were."""
     take_turn(session)
-    ended = _end(session, visitor.id, secret)
+    ended = session.execute(
+        delete(SignIn)
+        .where(col(SignIn.reviewer_id) == reviewer_id, col(SignIn.id) != but)
+        .returning(col(SignIn.id))
+    ).all()
     if ended:
-        _tell(session, visitor.actor, visitor.name, ended)
-    return ended
-
-
-def end_all(session: Session, name: str, reviewer_id: int, actor: str) -> int:
-    """End all sessions of an account; return how many there were."""
-    take_turn(session)
-    ended = _end(session, reviewer_id, None)
-    if ended:
-        _tell(session, actor, name, ended)
-    return ended
-
-
-def _end(session: Session, reviewer_id: int, secret: str | None) -> int:
-    ending = delete(SignIn).where(col(SignIn.reviewer_id) == reviewer_id)
-    if secret:
-        ending = ending.where(col(SignIn.digest) != compute_digest(secret))
-    return len(session.execute(ending.returning(col(SignIn.id))).all())
+        _tell(session, actor, name, len(ended))
+    return len(ended)
 
 
 def _tell(session: Session, actor: str, name: str, count: int) -> None:
