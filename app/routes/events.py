@@ -6,7 +6,6 @@ JSON that says what changed where. A stream ends with the right to read it,
 and when the server does.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
+from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from app.db import Database, SessionDep, get_database
@@ -123,7 +123,7 @@ class Stream:
             is_due = time.monotonic() - looked >= HEARTBEAT
             if is_due or bus.taken > looked_at:
                 looked_at, looked = bus.head, time.monotonic()
-                if not await asyncio.to_thread(self._may_go_on):
+                if not await run_in_threadpool(self._may_go_on):
                     return
             if found:
                 seq = found[-1].seq

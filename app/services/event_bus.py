@@ -13,6 +13,7 @@ from itertools import islice
 
 import structlog
 from anyio import CancelScope
+from anyio.to_thread import run_sync
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import Database
@@ -60,6 +61,7 @@ class EventBus:
         self._moved = asyncio.Event()
         self._woken = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._rest = asyncio.Event()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     def close(self) -> None:
@@ -100,11 +102,8 @@ class EventBus:
         finally:
             self._followers -= 1
             if not self._followers:
-                tasks, self._tasks = self._tasks, ()
-                for task in tasks:
-                    task.cancel()
                 with CancelScope(shield=True):
-                    await asyncio.gather(*tasks, return_exceptions=True)
+                    await self._end()
 
     def _begin(self) -> None:
         # made here, for they belong to the loop that runs
@@ -112,31 +111,45 @@ class EventBus:
         self._turn = asyncio.Lock()
         self._recent.clear()
         self._is_begun = False
+        woken, self._rest = self._woken, asyncio.Event()
         self._tasks = (
-            asyncio.create_task(wakeups.watch(self.database, self._woken.set)),
-            asyncio.create_task(self._read_always()),
+            asyncio.create_task(wakeups.watch(self.database, woken.set)),
+            asyncio.create_task(self._read_always(woken, self._rest)),
         )
 
-    async def _read_always(self) -> None:
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_AGAIN):
-                    await self._woken.wait()
-            self._woken.clear()
+    async def _end(self) -> None:
+        watching, reading = self._tasks
+        watching.cancel()
+        # not cancelled: a thread that reads would be left behind
+        self._rest.set()
+        self._woken.set()
+        await asyncio.gather(watching, reading, return_exceptions=True)
+
+    async def _read_always(
+        self, woken: asyncio.Event, rest: asyncio.Event
+    ) -> None:
+        while not rest.is_set():
             try:
                 await self._read_on()
             except SQLAlchemyError:
                 # streams stay open, and go on when the database is back
                 logger.exception("log_not_read")
-                await asyncio.sleep(RETRY)
-                self._woken.set()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(rest.wait(), RETRY)
+                continue
+            with suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), LOOK_AGAIN)
+            woken.clear()
 
     async def _read_on(self) -> None:
-        async with self._turn:
+        turn = self._turn
+        async with turn:
             if not self._is_begun:
-                self.head = await asyncio.to_thread(self._read_head)
+                self.head = await run_sync(self._read_head)
                 self._is_begun = True
             while events := await self._read(self.head):
+                if turn is not self._turn:
+                    return  # others began anew meanwhile
                 self._recent.extend(events)
                 self.head = events[-1].seq
                 for event in events:
@@ -153,7 +166,7 @@ class EventBus:
             return entries.get_head(session).seq
 
     async def _read(self, after: int) -> list[Event]:
-        return await asyncio.to_thread(self._read_now, after)
+        return await run_sync(self._read_now, after)
 
     def _read_now(self, after: int) -> list[Event]:
         with self.database.read() as session:
@@ -171,9 +184,9 @@ class EventBus:
 
     async def wait(self, seq: int, seconds: float) -> None:
         """Wait until there is more than `seq`, or the time is over."""
-        moved = self._moved
-        if self.head > seq or self.is_closed:
-            return
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await moved.wait()
+            await asyncio.wait_for(self._wait(seq), seconds)
+
+    async def _wait(self, seq: int) -> None:
+        while self.head <= seq and not self.is_closed:
+            await self._moved.wait()
