@@ -11,6 +11,7 @@ PostgreSQL keeps 255 places of a term in a text, and 16,383 places in all.
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import NamedTuple
 
 from sqlalchemy import column, delete, func, insert, select, table, text
@@ -25,6 +26,8 @@ from app.services.search_terms import COLUMNS, FACT, split_terms
 NEAR = 64
 FARTHER = 16
 SALTS = 4
+MOST_TRIES = 64
+MOST_ASKED = 8000  # numbers in one query
 MOST_PLACES = 255
 LAST_PLACE = 16_383
 MOST_BYTES = 1_000_000
@@ -159,15 +162,23 @@ def _choose_ids(session: Session, things: Sequence[Findable]) -> list[int]:
     chosen: dict[int, int] = {}
     used: set[int] = set()
     waiting = {n: _list_numbers(thing) for n, thing in enumerate(things)}
+    tries = 1
     while waiting:
-        wanted = {}
-        for n, numbers in waiting.items():
-            number = next(i for i in numbers if i not in used)
-            used.add(number)
-            wanted[n] = number
-        taken = _find_taken(session, list(wanted.values()))
-        chosen |= {n: i for n, i in wanted.items() if i not in taken}
-        waiting = {n: waiting[n] for n, i in wanted.items() if i in taken}
+        wanted = {
+            n: [i for i in islice(numbers, tries) if i not in used]
+            for n, numbers in waiting.items()
+        }
+        taken = _find_taken(session, [*chain(*wanted.values())])
+        for n, numbers in wanted.items():
+            free = next(
+                (i for i in numbers if i not in taken and i not in used), None
+            )
+            if free is not None:
+                used.add(free)
+                chosen[n] = free
+                del waiting[n]
+        # many of the same second: more are asked for at a time
+        tries = max(1, min(MOST_TRIES, MOST_ASKED // max(1, len(waiting))))
     return [chosen[n] for n in range(len(things))]
 
 

@@ -47,6 +47,7 @@ from app.services.search_records import EPOCH, Findable
 from app.services.search_terms import make_whole_fact
 
 Refs = Collection[str] | None
+Ids = Collection[int | None] | None
 Wanted = TypeVar("Wanted", bound=Select[*tuple[Any, ...]])
 Clauses = dict[int, list[tuple[str, str]]]
 OPENER = 0
@@ -181,7 +182,6 @@ def write_call(call: Call) -> str:
 
 def read_threads(session: Session, refs: Refs) -> Iterator[Findable]:
     """Return the threads as they were opened and as they stand."""
-    links = _read_thread_links(session)
     rows = session.execute(
         _narrow(
             select(
@@ -195,6 +195,9 @@ def read_threads(session: Session, refs: Refs) -> Iterator[Findable]:
             col(Thread.slug),
             refs,
         )
+    ).all()
+    links = _read_thread_links(
+        session, None if refs is None else [row[0].id for row in rows]
     )
     for thread, person, display_name, account in rows:
         words = {thread.state.value, thread.severity.value, thread.kind.value}
@@ -219,24 +222,32 @@ def read_threads(session: Session, refs: Refs) -> Iterator[Findable]:
         )
 
 
-def _read_thread_links(session: Session) -> Links:
+def _read_thread_links(session: Session, ids: Ids = None) -> Links:
     calls: dict[int, list[str]] = defaultdict(list)
     for id_, name in session.execute(
-        select(col(ThreadCall.thread_id), col(Call.name))
-        .join(Call, col(Call.id) == col(ThreadCall.call_id))
-        .order_by(col(ThreadCall.position))
+        _narrow(
+            select(col(ThreadCall.thread_id), col(Call.name))
+            .join(Call, col(Call.id) == col(ThreadCall.call_id))
+            .order_by(col(ThreadCall.position)),
+            col(ThreadCall.thread_id),
+            ids,
+        )
     ):
         calls[id_].append(name)
     clauses: Clauses = defaultdict(list)
     for id_, number, anchor in session.execute(
-        select(
+        _narrow(
+            select(
+                col(ThreadSection.thread_id),
+                col(Section.number),
+                col(Section.anchor),
+            )
+            .join(Section, col(Section.id) == col(ThreadSection.section_id))
+            .where(col(Section.revision_id) == select_revision())
+            .order_by(col(ThreadSection.position)),
             col(ThreadSection.thread_id),
-            col(Section.number),
-            col(Section.anchor),
+            ids,
         )
-        .join(Section, col(Section.id) == col(ThreadSection.section_id))
-        .where(col(Section.revision_id) == select_revision())
-        .order_by(col(ThreadSection.position))
     ):
         clauses[id_].append((number, anchor))
     return Links(calls, clauses)
@@ -244,8 +255,6 @@ def _read_thread_links(session: Session) -> Links:
 
 def read_annotations(session: Session, refs: Refs) -> Iterator[Findable]:
     """Return the posts of threads, and the remarks on clauses."""
-    links = _read_thread_links(session)
-    remarks = _read_remark_facts(session)
     rows = session.execute(
         _narrow(
             select(
@@ -263,7 +272,10 @@ def read_annotations(session: Session, refs: Refs) -> Iterator[Findable]:
             col(Annotation.id),
             refs,
         ).where(col(Annotation.deleted_at).is_(None))
-    )
+    ).all()
+    threads = {row[0].thread_id for row in rows} - {None}
+    links = _read_thread_links(session, None if refs is None else threads)
+    remarks = _read_remark_facts(session, refs)
     for note, title, person, display_name, account in rows:
         if note.thread_id is not None and note.position == OPENER:
             continue
@@ -293,23 +305,27 @@ def read_annotations(session: Session, refs: Refs) -> Iterator[Findable]:
         )
 
 
-def _read_remark_facts(session: Session) -> dict[str, list[str]]:
+def _read_remark_facts(session: Session, refs: Refs) -> dict[str, list[str]]:
     """Return where remarks point in the text under review."""
     facts: dict[str, list[str]] = defaultdict(list)
     for id_, call, number, anchor in session.execute(
-        select(
+        _narrow(
+            select(
+                col(Anchor.annotation_id),
+                col(Call.name),
+                col(Section.number),
+                col(Section.anchor),
+            )
+            .outerjoin(Call, col(Call.id) == col(Anchor.call_id))
+            .outerjoin(Section, col(Section.id) == col(Anchor.section_id))
+            .where(
+                col(Anchor.annotation_id).is_not(None),
+                col(Anchor.revision_id) == select_revision(),
+            )
+            .order_by(col(Anchor.position)),
             col(Anchor.annotation_id),
-            col(Call.name),
-            col(Section.number),
-            col(Section.anchor),
+            refs,
         )
-        .outerjoin(Call, col(Call.id) == col(Anchor.call_id))
-        .outerjoin(Section, col(Section.id) == col(Anchor.section_id))
-        .where(
-            col(Anchor.annotation_id).is_not(None),
-            col(Anchor.revision_id) == select_revision(),
-        )
-        .order_by(col(Anchor.position))
     ):
         if id_ is not None:
             facts[id_] += say_calls([call] if call else [])
@@ -447,7 +463,9 @@ def read_decisions(session: Session, refs: Refs) -> Iterator[Findable]:
         )
 
 
-def _narrow(wanted: Wanted, ref: Mapped[str], refs: Refs) -> Wanted:
+def _narrow(
+    wanted: Wanted, ref: Mapped[Any], refs: Collection[Any] | None
+) -> Wanted:
     return wanted if refs is None else wanted.where(ref.in_(refs))
 
 
