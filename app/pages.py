@@ -21,6 +21,7 @@ from markupsafe import Markup
 from app.config import ROOT
 from app.db import SessionDep
 from app.identity import CurrentReviewer
+from app.models import Role
 from app.services import access, entries, proposals
 from app.services.entries import GENESIS, Head
 from app.services.proposals import ProposalRow
@@ -46,6 +47,11 @@ class Shell:
     reviewer: Visitor | None
     head: Head
     proposal: ProposalRow | None
+
+    @property
+    def may_write(self) -> bool:
+        """Tell whether who looks may take part in the review."""
+        return self.reviewer is not None and self.reviewer.may(Role.reviewer)
 
 
 def get_shell(session: SessionDep, visitor: CurrentReviewer) -> Shell:

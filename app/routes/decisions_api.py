@@ -10,6 +10,7 @@ from app.forms import Slug
 from app.identity import SignedIn
 from app.models import Answer, Disposition, EvidenceState
 from app.routes.decisions import DecisionForm, Number
+from app.routes.etags import answer_tagged, make_tag
 from app.routes.paging import PagingDep, take_page
 from app.services import decision_rows, decisions, exports
 from app.services.decision_rows import DecisionRow, Standing, Wanted
@@ -118,10 +119,14 @@ def list_decision_items(  # noqa: PLR0913 - each is a part of the request
     responses={404: {"description": "There is no such decision."}},
 )
 def get_decision(
-    request: Request, session: SessionDep, number: Number
+    request: Request,
+    response: Response,
+    session: SessionDep,
+    number: Number,
 ) -> DecisionOut:
     """Return a decision with all that it stands on."""
-    return _make_out(request, decision_rows.get_decision(session, number))
+    row = decision_rows.get_decision(session, number)
+    return answer_tagged(request, response, _make_out(request, row))
 
 
 @api.post(
@@ -149,7 +154,9 @@ def create_decision_item(
     row = decisions.record_decision(session, visitor, sent.thread, sent.make())
     address = request.app.url_path_for("get_decision", number=row.number)
     response.headers["Location"] = str(address)
-    return _make_out(request, row)
+    made = _make_out(request, row)
+    response.headers["ETag"] = make_tag(made)
+    return made
 
 
 def _make_out(request: Request, row: DecisionRow) -> DecisionOut:

@@ -1,19 +1,36 @@
 """Runs for programs: ask a question without a sign-in, read a report."""
 
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
-from fastapi import APIRouter, Body, Header, Path, Request
+from fastapi import (
+    APIRouter,
+    Body,
+    Header,
+    Path,
+    Query,
+    Request,
+    Response,
+)
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.db import DatabaseDep, SessionDep
 from app.forms import Line, Slug
 from app.models import Answer
+from app.routes.etags import hash_content
 from app.routes.follow import describe, get_client
+from app.routes.paging import (
+    DEFAULT_LIMIT,
+    Limit,
+    add_links,
+    link_self,
+)
 from app.routes.runs import ExplorerDep, ScenarioText
 from app.services import runs, scenarios
 from app.services.asking import Question
-from app.services.runs import RunProgress
+from app.services.runs import RunPlace, RunProgress, RunRow
+from app.services.search_records import EPOCH
 from app.sim import Limits
 
 api = APIRouter(prefix="/api", tags=["runs"])
@@ -21,6 +38,8 @@ api = APIRouter(prefix="/api", tags=["runs"])
 MOST_PLATFORMS = 8
 MOST_POLICIES = 64
 LARGEST = Limits()
+MICRO = 1_000_000
+PLACE_DIGITS = 12
 
 SCENARIO = """\
 question = "Does the processor sleep for good with interrupts off?"
@@ -151,6 +170,41 @@ class ProgressOut(BaseModel):
     detail: str | None = Field(description="Why it came to no answer.")
 
 
+class RunAnswer(BaseModel):
+    """An answer of a run."""
+
+    platform: str = Field(examples=["software"])
+    variant: str | None
+    outcome: str = Field(examples=["sleeps-with-work"])
+    answer: Answer
+
+
+class RunItem(BaseModel):
+    """A run of the list."""
+
+    id: str
+    scenario: str | None = Field(examples=["kleen-sti-shadow"])
+    question: str
+    model: str
+    created: datetime
+    answers: list[RunAnswer]
+    url: str
+
+
+class RunList(BaseModel):
+    """Runs, newest first."""
+
+    items: list[RunItem]
+
+
+RunCursor = Annotated[
+    str | None,
+    Query(
+        pattern=r"^\d{1,17}\.[0-9a-f]{12}$",
+        description="Where the page before ended; taken from its "
+        "next link, not made up.",
+    ),
+]
 Asked = Annotated[
     RunIn,
     Body(
@@ -234,6 +288,70 @@ def create_report(
     )
 
 
+@api.get("/runs", summary="Runs that are kept, newest first")
+def list_runs(  # noqa: PLR0913 - each is a part of the request
+    request: Request,
+    response: Response,
+    *,
+    session: SessionDep,
+    scenario: Annotated[
+        Slug | None,
+        Query(
+            description="Only those of this question.",
+            examples=["kleen-sti-shadow"],
+        ),
+    ] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    after: RunCursor = None,
+) -> RunList:
+    """Return runs without their executions.
+
+    What no question and no evidence refers to is dropped in time.
+    """
+    rows = runs.list_runs(
+        session,
+        scenario=scenario,
+        after=None if after is None else _read_place(after),
+        limit=limit + 1,
+    )
+    page = rows[:limit]
+    following = _write_place(page[-1]) if len(rows) > limit else None
+    add_links(request, response, following)
+    return RunList(items=[_make_item(request, row) for row in page])
+
+
+def _write_place(row: RunRow) -> str:
+    micro = round(row.created_at.timestamp() * MICRO)
+    return f"{micro}.{row.id[:PLACE_DIGITS]}"
+
+
+def _read_place(cursor: str) -> RunPlace:
+    micro, _, start = cursor.partition(".")
+    at = EPOCH + timedelta(microseconds=int(micro))
+    return RunPlace(at, start)
+
+
+def _make_item(request: Request, row: RunRow) -> RunItem:
+    return RunItem(
+        id=row.id,
+        scenario=row.scenario_slug,
+        question=row.question,
+        model=row.model,
+        created=row.created_at,
+        answers=[
+            RunAnswer(
+                platform=part["platform"],
+                variant=part["variant"],
+                outcome=name,
+                answer=answer["answer"],
+            )
+            for part in row.answers["platforms"]
+            for name, answer in part["answers"].items()
+        ],
+        url=request.app.url_path_for("show_run", id=row.id),
+    )
+
+
 @api.get("/runs/{id}/progress", summary="How far a run is")
 def read_progress(
     database: DatabaseDep,
@@ -277,6 +395,7 @@ def cancel_report(
 
 @api.get("/runs/{id}", summary="A report", response_model=ReportOut)
 def read_report(
+    request: Request,
     session: SessionDep,
     id: Annotated[  # noqa: A002 - the word in the address
         str, Path(description="As POST /api/runs gave it.")
@@ -284,4 +403,7 @@ def read_report(
 ) -> JSONResponse:
     """Return a stored report, as it was first returned."""
     report: dict[str, Any] = runs.read_run(session, id).report
-    return JSONResponse(report)
+    answer = JSONResponse(report)
+    answer.headers["ETag"] = hash_content(bytes(answer.body))
+    link_self(request, answer)
+    return answer

@@ -1,18 +1,23 @@
 """Scenarios for programs: the questions of the list, and their answers."""
 
 from collections.abc import Iterator
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
 
 from app.db import DatabaseDep, SessionDep
 from app.errors import InvalidError
-from app.forms import Line
+from app.forms import SLUG_LENGTH, Line
 from app.identity import SignedIn
 from app.models import Answer
+from app.routes.comments_api import Reason
+from app.routes.etags import answer_tagged, require_match
 from app.routes.paging import PagingDep, take_page
 from app.routes.runs import ExplorerDep, ScenarioText
 from app.services import saving, scenarios
+from app.services.entries import take_turn
 from app.services.scenarios import QuestionRecord
 
 api = APIRouter(prefix="/api", tags=["scenarios"])
@@ -85,6 +90,19 @@ class ScenarioIn(BaseModel):
     text: ScenarioText = Field(description="TOML, 64 KiB at most.")
 
 
+class ScenarioChange(BaseModel):
+    """Another text for a question."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: ScenarioText = Field(description="TOML, 64 KiB at most.")
+
+
+ScenarioSlug = Annotated[
+    str, Path(max_length=SLUG_LENGTH, examples=["kleen-sti-shadow"])
+]
+
+
 @api.post(
     "/scenarios",
     summary="Save a question on the list",
@@ -122,6 +140,79 @@ def create_scenario(  # noqa: PLR0913, PLR0917 - what the route depends on
     return _describe(request, row)
 
 
+@api.put(
+    "/scenarios/{slug}",
+    summary="Replace a question of one's own",
+    responses={
+        403: {"description": "Somebody else has saved it."},
+        409: {"description": "It is of the corpus."},
+        412: {"description": "It was changed since; `draft` is your text."},
+        428: {"description": "`If-Match` is required here."},
+        503: {"description": "Too many texts are read; see `Retry-After`."},
+    },
+)
+def replace_scenario(  # noqa: PLR0913, PLR0917 - what the route depends on
+    request: Request,
+    response: Response,
+    database: DatabaseDep,
+    explorer: ExplorerDep,
+    visitor: SignedIn,
+    slug: ScenarioSlug,
+    sent: ScenarioChange,
+) -> ScenarioTextOut:
+    """Put another text in the place of a question that one has saved.
+
+    It is explored in the background, so `answers` may be empty at first;
+    evidence that rested on the text before is stale.
+    """
+
+    def require(session: Session) -> None:
+        saving.require_saved(session, visitor, slug)
+        current = _describe_whole(
+            request, scenarios.read_question(session, slug)
+        )
+        require_match(request, current, sent.text)
+
+    with database.read() as session:
+        require(session)
+    faults = explorer.check(sent.text)
+    if faults:
+        raise InvalidError("the text is no scenario", *faults)
+    saving.save_question(
+        database, explorer, visitor, slug, sent.text, require=require
+    )
+    with database.read() as session:
+        row = scenarios.read_question(session, slug)
+    return answer_tagged(request, response, _describe_whole(request, row))
+
+
+@api.delete(
+    "/scenarios/{slug}",
+    status_code=204,
+    summary="Remove a question of one's own",
+    responses={
+        403: {"description": "Somebody else has saved it."},
+        409: {"description": "It is of the corpus, or evidence rests on it."},
+        412: {"description": "It was changed since it was read."},
+        428: {"description": "`If-Match` is required here."},
+    },
+)
+def remove_scenario(
+    request: Request,
+    *,
+    visitor: SignedIn,
+    session: SessionDep,
+    slug: ScenarioSlug,
+    reason: Reason = "",
+) -> None:
+    """Take a saved question off the list; an editor others', with a reason."""
+    take_turn(session)
+    saving.require_removable(session, visitor, slug)
+    row = scenarios.read_question(session, slug)
+    require_match(request, _describe_whole(request, row))
+    saving.remove_scenario(session, visitor, slug, reason=reason)
+
+
 @api.get("/scenarios", summary="The questions that can be run")
 def list_scenarios(
     request: Request,
@@ -139,10 +230,17 @@ def list_scenarios(
 
 @api.get("/scenarios/{slug}", summary="One question")
 def read_scenario(
-    request: Request, session: SessionDep, slug: str
+    request: Request,
+    response: Response,
+    session: SessionDep,
+    slug: ScenarioSlug,
 ) -> ScenarioTextOut:
     """Return a question with its text, notes and expected answers."""
     row = scenarios.read_question(session, slug)
+    return answer_tagged(request, response, _describe_whole(request, row))
+
+
+def _describe_whole(request: Request, row: QuestionRecord) -> ScenarioTextOut:
     scenario = row.scenario
     return ScenarioTextOut(
         **_describe(request, row).model_dump(),

@@ -1,9 +1,9 @@
 """Threads: the list, one thread, opening one, replying."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -25,7 +25,7 @@ from app.forms import (
     split_names,
 )
 from app.identity import SignedIn
-from app.models import Role, Severity, ThreadKind, ThreadState
+from app.models import Severity, ThreadKind, ThreadState
 from app.pages import (
     Page,
     Shell,
@@ -39,10 +39,11 @@ from app.services import (
     annotations,
     decision_rows,
     evidence,
+    stances,
     thread_rows,
     threads,
 )
-from app.services.annotations import Post
+from app.services.annotations import Post, PostRow
 from app.services.decision_rows import DecisionRow
 from app.services.evidence import EvidenceRow
 from app.services.markdown import render_markdown
@@ -120,12 +121,39 @@ class ReplyDraft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StanceDraft:
+    """What the form of a stance shows; `is_taken` if one was taken before."""
+
+    value: str = ""
+    text: str = ""
+    is_taken: bool = False
+    errors: Mapping[str, str] = field(default_factory=dict)
+    words: ClassVar[Sequence[tuple[str, str]]] = [
+        (value.value, f"{value.value}: {meaning}")
+        for value, meaning in stances.MEANINGS.items()
+    ]
+
+    @classmethod
+    def make(cls, rows: Sequence[PostRow], shell: Shell) -> Self:
+        """Return what it shows to who looks, by the posts of the thread."""
+        name = shell.reviewer.name if shell.reviewer else None
+        for row in rows:
+            if row.stance and row.account == name:
+                return cls(value=row.stance, text=row.text, is_taken=True)
+        return cls()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadPage(Page):
     """One thread with all that was said on it."""
 
     template: ClassVar[str] = "threads/show.html"
+    slug: str
     thread: ThreadDetail
+    opener: PostRow | None
     posts: Sequence[Post]
+    stances: Sequence[PostRow]
+    stand: StanceDraft
     authors: Sequence[str]
     evidence: Sequence[EvidenceRow]
     decisions: Sequence[DecisionRow]
@@ -346,29 +374,30 @@ def _render_thread(
     reply: ReplyDraft,
 ) -> Response:
     thread = thread_rows.get_thread(session, slug)
-    rows = annotations.list_posts(session, thread.id)
+    opener, rows = annotations.read_spoken(session, thread.id)
     answered = [row.author for row in rows if row.id == reply.parent]
     decided = decision_rows.list_decisions(
         session, decision_rows.Wanted(thread=slug)
     )
-    may_write = shell.reviewer is not None and shell.reviewer.may(
-        Role.reviewer
+    choices = (
+        decision_rows.list_choices(session, slug) if shell.may_write else ()
     )
-    choices = decision_rows.list_choices(session, slug) if may_write else ()
     page = ThreadPage(
         title=thread.title,
+        slug=slug,
         thread=thread,
+        opener=opener,
         posts=annotations.nest_posts(rows),
+        stances=stances.list_taken(rows),
+        stand=StanceDraft.make(rows, shell),
         authors=shell.proposal.authors if shell.proposal else (),
         evidence=evidence.list_evidence(session, slug),
         decisions=decided,
-        may_write=may_write,
-        reply=ReplyDraft(
-            text=reply.text,
+        may_write=shell.may_write,
+        reply=replace(
+            reply,
             parent=reply.parent if answered else "",
             answered=answered[0] if answered else None,
-            preview=reply.preview,
-            errors=reply.errors,
         ),
         draft=make_draft(slug, choices, decided, {}, {}),
     )

@@ -1,40 +1,36 @@
 """Threads for programs: what the pages show, as JSON, and comments."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from fastapi import APIRouter, Path, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy.orm import Session
 
 from app.db import SessionDep
-from app.forms import SLUG_LENGTH, CommentIn
+from app.forms import (
+    LARGEST,
+    FilledLine,
+    FilledText,
+    Line,
+    MaybeSlug,
+    Quote,
+    Slug,
+)
 from app.identity import SignedIn
 from app.models import Severity, ThreadKind, ThreadState
+from app.routes.comments_api import PostOut, ThreadSlug, make_post
+from app.routes.etags import answer_tagged, make_tag, require_match
 from app.routes.paging import PagingDep, take_page
 from app.routes.threads import WantedDep
-from app.services import annotations, thread_rows
-from app.services.annotations import PostRow
-from app.services.thread_rows import ThreadDetail, ThreadRow
+from app.services import annotations, thread_changes, thread_rows, threads
+from app.services.entries import take_turn
+from app.services.thread_changes import Heading
+from app.services.thread_rows import ThreadRow
+from app.services.threads import MOST_CALLS, NewThread
 
 api = APIRouter(prefix="/api", tags=["threads"])
-
-ThreadSlug = Annotated[
-    str, Path(max_length=SLUG_LENGTH, examples=["kleen-watchdog-nmi"])
-]
-
-
-class PostOut(BaseModel):
-    """One reply: `parent` is the post it answers, null for the thread."""
-
-    id: str = Field(examples=["019ac5b2-6f2e-7c31-9c39-0c1a4ad5c7aa"])
-    parent: str | None = Field(examples=[None])
-    author: str = Field(examples=["Zachary Amsden"])
-    created: datetime
-    text: str = Field(examples=["The hypervisor can notice it."])
-    html: str = Field(examples=["<p>The hypervisor can notice it.</p>"])
-    message_id: str | None = Field(examples=["4421C9D4.3050806@vmware.com"])
 
 
 class ThreadOut(BaseModel):
@@ -94,6 +90,93 @@ class ThreadDetailOut(ThreadOut):
     posts: list[PostOut]
 
 
+class ThreadIn(BaseModel):
+    """What a thread is opened with: on a section, on calls, or on both."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Annotated[FilledLine, Field(examples=["A window before the halt"])]
+    kind: ThreadKind
+    severity: Severity
+    text: Annotated[
+        FilledText,
+        Field(
+            description="Markdown.",
+            examples=["An interrupt can arrive **between** the two calls."],
+        ),
+    ]
+    calls: list[Slug] = Field(
+        default=[], max_length=MOST_CALLS, examples=[["VMI_Halt"]]
+    )
+    section: Annotated[
+        MaybeSlug,
+        Field(
+            description="The anchor of a section of the document.",
+            examples=["local-apic-support"],
+        ),
+    ] = None
+    quote: Annotated[
+        Quote, Field(description="Text of that section, if it is about it.")
+    ] = ""
+    start: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=LARGEST,
+            description="Where the quote stands in the section, in code "
+            "points; it tells equal passages apart.",
+        ),
+    ] = None
+
+    def make(self) -> NewThread:
+        """Return it as the service takes it."""
+        return NewThread(
+            title=self.title,
+            kind=self.kind,
+            severity=self.severity,
+            text=self.text,
+            calls=tuple(dict.fromkeys(self.calls)),
+            section=self.section,
+            quote=self.quote,
+            start=self.start,
+        )
+
+
+class ThreadPatch(BaseModel):
+    """What shall change of a thread; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: FilledLine | None = None
+    kind: ThreadKind | None = None
+    severity: Severity | None = None
+    state: Annotated[
+        ThreadState | None,
+        Field(description="Not `decided`: that is said by a decision."),
+    ] = None
+    text: Annotated[
+        FilledText | None,
+        Field(description="Markdown; only who opened it may."),
+    ] = None
+    reason: Annotated[Line, Field(description="Why; an editor must say.")] = ""
+
+    @model_validator(mode="after")
+    def require_change(self) -> Self:
+        """Refuse what changes nothing."""
+        if self.make() == Heading() and self.text is None:
+            raise ValueError("expected something to change")
+        return self
+
+    def make(self) -> Heading:
+        """Return it as the service takes it, but for the text."""
+        return Heading(
+            title=self.title,
+            kind=self.kind,
+            severity=self.severity,
+            state=self.state,
+        )
+
+
 @api.get("/threads", summary="Threads, oldest first")
 def read_threads(
     request: Request,
@@ -114,17 +197,82 @@ def _make_item(row: ThreadRow) -> ThreadListItem:
     return ThreadListItem.model_validate(row)
 
 
+@api.post(
+    "/threads",
+    status_code=HTTPStatus.CREATED,
+    summary="Open a thread",
+)
+def create_thread_item(
+    request: Request,
+    response: Response,
+    *,
+    visitor: SignedIn,
+    session: SessionDep,
+    sent: ThreadIn,
+) -> ThreadDetailOut:
+    """Open a thread on a call, a section, or a passage of one."""
+    slug = threads.open_thread(session, visitor, sent.make())
+    response.headers["Location"] = request.app.url_path_for(
+        "read_thread", slug=slug
+    )
+    made = describe_thread(session, slug)
+    response.headers["ETag"] = make_tag(made)
+    return made
+
+
 @api.get("/threads/{slug}", summary="A thread with its posts")
-def read_thread(session: SessionDep, slug: ThreadSlug) -> ThreadDetailOut:
+def read_thread(
+    request: Request,
+    response: Response,
+    session: SessionDep,
+    slug: ThreadSlug,
+) -> ThreadDetailOut:
     """Return one thread with all that it speaks of and that was said."""
+    return answer_tagged(request, response, describe_thread(session, slug))
+
+
+@api.patch(
+    "/threads/{slug}",
+    summary="Change a thread",
+    responses={
+        403: {"description": "Somebody else opened it."},
+        409: {"description": "It is of the corpus, or it is decided."},
+        412: {"description": "It was changed since; `draft` is your text."},
+        428: {"description": "`If-Match` is required here."},
+    },
+)
+def update_thread(  # noqa: PLR0913 - each is a part of the request
+    request: Request,
+    response: Response,
+    *,
+    visitor: SignedIn,
+    session: SessionDep,
+    slug: ThreadSlug,
+    sent: ThreadPatch,
+) -> ThreadDetailOut:
+    """Change what one has opened; an editor changes others', with a reason.
+
+    Nobody changes another's text. Of a thread of the corpus only the state
+    is changed.
+    """
+    take_turn(session)
+    thread_changes.require_changeable(session, visitor, slug)
+    require_match(request, describe_thread(session, slug), sent.text or "")
+    thread_changes.change_thread(
+        session,
+        visitor,
+        slug,
+        sent.make(),
+        text=sent.text,
+        reason=sent.reason,
+    )
+    return answer_tagged(request, response, describe_thread(session, slug))
+
+
+def describe_thread(session: Session, slug: str) -> ThreadDetailOut:
+    """Return a thread as programs see it."""
     thread = thread_rows.get_thread(session, slug)
     posts = annotations.list_posts(session, thread.id)
-    return _make_detail(thread, posts)
-
-
-def _make_detail(
-    thread: ThreadDetail, posts: Sequence[PostRow]
-) -> ThreadDetailOut:
     return ThreadDetailOut(
         slug=thread.slug,
         title=thread.title,
@@ -145,51 +293,5 @@ def _make_detail(
         what_if=dict(thread.what_if) if thread.what_if else None,
         sections=[SectionOut.model_validate(s) for s in thread.sections],
         scenarios=[scenario.slug for scenario in thread.scenarios],
-        posts=[_make_post(post) for post in posts],
+        posts=[make_post(post) for post in posts],
     )
-
-
-def _make_post(row: PostRow) -> PostOut:
-    return PostOut(
-        id=row.id,
-        parent=row.parent,
-        author=row.author,
-        created=row.created_at,
-        text=row.text,
-        html=row.html,
-        message_id=row.message_id,
-    )
-
-
-@api.post(
-    "/threads/{slug}/comments",
-    status_code=HTTPStatus.CREATED,
-    summary="Comment on a thread",
-)
-def create_comment(  # noqa: PLR0913 - each is a part of the request
-    request: Request,
-    response: Response,
-    *,
-    visitor: SignedIn,
-    session: SessionDep,
-    slug: ThreadSlug,
-    comment: CommentIn,
-) -> PostOut:
-    """Add a reply in Markdown; needs a token of a reviewer."""
-    post = annotations.reply(
-        session, visitor, slug, comment.text, comment.parent
-    )
-    response.headers["Location"] = request.app.url_path_for(
-        "read_comment", slug=slug, comment=post.id
-    )
-    return _make_post(post)
-
-
-@api.get("/threads/{slug}/comments/{comment}", summary="One comment")
-def read_comment(
-    session: SessionDep,
-    slug: ThreadSlug,
-    comment: Annotated[str, Path(max_length=SLUG_LENGTH)],
-) -> PostOut:
-    """Return one reply of a thread."""
-    return _make_post(annotations.get_post(session, slug, comment))

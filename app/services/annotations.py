@@ -275,6 +275,7 @@ def _require_post(session: Session, thread_id: int, post_id: str) -> None:
         select(col(Annotation.id)).where(
             col(Annotation.thread_id) == thread_id,
             col(Annotation.id) == post_id,
+            col(Annotation.deleted_at).is_(None),
         )
     ).first()
     if found is None:

@@ -32,9 +32,10 @@ from app.models import (
     Run,
     Scenario,
     Thread,
+    get_id,
 )
 from app.services import entries, runs
-from app.services.moderation import require_say
+from app.services.moderation import require_reason, require_say
 from app.services.reviewers import Visitor
 from app.services.verdicts import build_query
 from app.sim import MODEL
@@ -176,11 +177,8 @@ def withdraw(
     """
     entries.take_turn(session)
     row = get_evidence(session, number)
-    require_say(visitor, row.account, reason)
-    if row.cited_by is not None:
-        raise ConflictError(
-            f"decision {row.cited_by} stands on evidence {number}, so it stays"
-        )
+    require_withdrawable(visitor, row)
+    require_reason(visitor, row.account, reason)
     session.execute(delete(Evidence).where(col(Evidence.id) == number))
     entries.append_entry(
         session,
@@ -199,10 +197,33 @@ def withdraw(
     )
 
 
+def require_withdrawable(visitor: Visitor, row: EvidenceRow) -> None:
+    """Refuse whoever may not withdraw it, and what a decision stands on."""
+    require_say(visitor, row.account)
+    if row.cited_by is not None:
+        raise ConflictError(
+            f"decision {row.cited_by} stands on evidence {row.id}, so it stays"
+        )
+
+
+class PutForward(NamedTuple):
+    """The number of a piece of evidence, and whether it is new."""
+
+    id: int
+    created: bool
+
+
 def attach(
     session: Session, visitor: Visitor, thread: str, claim: Claim
 ) -> int:
-    """Put a run forward on a thread; returns the evidence's id.
+    """Put a run forward on a thread; returns the evidence's id."""
+    return put_forward(session, visitor, thread, claim).id
+
+
+def put_forward(
+    session: Session, visitor: Visitor, thread: str, claim: Claim
+) -> PutForward:
+    """Put a run forward on a thread.
 
     The same claim of the same reviewer is not stored twice.
 
@@ -241,7 +262,7 @@ def attach(
         )
     known = _find_same(session, visitor, thread_id, claim)
     if known is not None:
-        return known
+        return PutForward(known, created=False)
     row = _store(session, visitor, thread_id, claim, answer)
     told = {
         "evidence": row.id,
@@ -257,8 +278,7 @@ def attach(
     entries.append_entry(
         session, visitor.actor, "evidence.attached", f"thread:{thread}", told
     )
-    assert row.id is not None  # noqa: S101 - it was flushed
-    return row.id
+    return PutForward(get_id(row), created=True)
 
 
 def find_answer(report: Mapping[str, Any], claim: Claim) -> Answer:

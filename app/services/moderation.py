@@ -9,28 +9,26 @@ from app.models import Role
 from app.services.reviewers import Visitor
 
 
-def require_say(visitor: Visitor, author: str | None, reason: str) -> None:
+def require_say(visitor: Visitor, author: str | None) -> None:
     """Refuse whoever has no say in what `author` made.
 
     Parameters
     ----------
     author
         The name of the account; None for what came by mail.
-    reason
-        Why; whoever is not the author must say.
 
     Raises
     ------
     ForbiddenError
         When the visitor is neither the author nor an editor.
-    InvalidError
-        When an editor gives no reason.
     """
-    if visitor.name == author:
-        return
-    if not visitor.may(Role.editor):
+    if visitor.name != author and not visitor.may(Role.editor):
         raise ForbiddenError("this is another's; an editor may change it")
-    if not reason.strip():
+
+
+def require_reason(visitor: Visitor, author: str | None, reason: str) -> None:
+    """Refuse an editor who changes another's and does not say why."""
+    if visitor.name != author and not reason.strip():
         raise InvalidError(
             "who changes what is another's says why",
             Fault("/reason", "expected a reason"),

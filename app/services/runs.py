@@ -119,6 +119,61 @@ def find_run(session: Session, run_id: str) -> RunRecord | None:
     return None if row is None else RunRecord._make(row)
 
 
+class RunRow(NamedTuple):
+    """A run as a list shows it; `answers` leaves the executions out."""
+
+    id: str
+    scenario_slug: str | None
+    question: str
+    model: str
+    answers: Mapping[str, Any]
+    created_at: datetime
+
+
+class RunPlace(NamedTuple):
+    """Where a run stands in the list: its time, and how its id begins."""
+
+    created_at: datetime
+    start: str
+
+
+def list_runs(
+    session: Session,
+    *,
+    scenario: str | None = None,
+    after: RunPlace | None = None,
+    limit: int,
+) -> list[RunRow]:
+    """Return the runs that are kept, newest first.
+
+    Parameters
+    ----------
+    scenario
+        Only those of this question.
+    after
+        The place of the last one that the asker has.
+    """
+    wanted = select(
+        col(Run.id),
+        col(Run.scenario_slug),
+        col(Run.question),
+        col(Run.model),
+        col(Run.answers),
+        col(Run.created_at),
+    )
+    if scenario is not None:
+        wanted = wanted.where(col(Run.scenario_slug) == scenario)
+    if after is not None:
+        at = col(Run.created_at)
+        # an id is hexadecimal, so this is past all that begin so
+        past = (at == after.created_at) & (col(Run.id) > f"{after.start}g")
+        wanted = wanted.where((at < after.created_at) | past)
+    rows = session.execute(
+        wanted.order_by(col(Run.created_at).desc(), col(Run.id)).limit(limit)
+    )
+    return [RunRow._make(row) for row in rows]
+
+
 def has_time_limit(report: Mapping[str, Any]) -> bool:
     """Tell whether the clock ended a search: asked again it may go on."""
     return any(each["limit"] in TIME_LIMITS for each in report["platforms"])

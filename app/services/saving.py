@@ -6,10 +6,11 @@ replace it; evidence that rested on the text before is stale from then on.
 
 import hashlib
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
@@ -17,6 +18,7 @@ from app.db import Database
 from app.errors import (
     ConflictError,
     Fault,
+    ForbiddenError,
     InvalidError,
     NotFoundError,
     ReviewError,
@@ -24,15 +26,20 @@ from app.errors import (
 )
 from app.models import (
     Call,
+    Evidence,
+    Reviewer,
+    Run,
     SavedScenario,
     Scenario,
     ScenarioCall,
+    SearchKind,
     Thread,
 )
-from app.services import entries, evidence, runs
+from app.services import entries, evidence, runs, search_index
 from app.services.asking import Question, build_refusal
 from app.services.corpus_scenarios import SAVED
 from app.services.explorer import Explorer
+from app.services.moderation import require_reason, require_say
 from app.services.proposals import find_proposal
 from app.services.reviewers import Visitor
 from app.sim import Scenario as ParsedScenario
@@ -63,15 +70,26 @@ def build_slug(name: str) -> str:
     return f"{SAVED}{rest}"
 
 
-def save_question(
+def save_question(  # noqa: PLR0913 - each is a part of the change
     database: Database,
     explorer: Explorer,
     visitor: Visitor,
     name: str,
     text: str,
+    *,
+    require: Callable[[Session], None] | None = None,
 ) -> str:
-    """Save a checked text, and let it be answered; returns its name."""
+    """Save a checked text, and let it be answered; returns its name.
+
+    Parameters
+    ----------
+    require
+        Looks at what is there before it is changed, and may refuse.
+    """
     with database.write() as session:
+        entries.take_turn(session)
+        if require is not None:
+            require(session)
         slug = save_scenario(session, visitor, name, text)
     try:
         begun = runs.begin_run(
@@ -204,6 +222,102 @@ def _add_row(session: Session, visitor: Visitor, slug: str) -> Scenario:
         )
     )
     return row
+
+
+def require_saved(session: Session, visitor: Visitor, slug: str) -> None:
+    """Refuse to replace what the visitor has not saved here.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no question of this name.
+    ForbiddenError
+        If somebody else has saved it.
+    ConflictError
+        If it is of the corpus.
+    """
+    _, account = _find_saved(session, slug)
+    if account != visitor.name:
+        raise ForbiddenError("only who saved a question replaces it")
+
+
+def require_removable(session: Session, visitor: Visitor, slug: str) -> None:
+    """Refuse to remove what others need, or what the visitor may not.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no question of this name.
+    ForbiddenError
+        If somebody else has saved it, and the visitor is no editor.
+    ConflictError
+        If it is of the corpus, or if evidence rests on it.
+    """
+    _, account = _find_saved(session, slug)
+    require_say(visitor, account)
+    thread = session.scalar(
+        select(col(Thread.slug))
+        .join(Evidence, col(Evidence.thread_id) == col(Thread.id))
+        .join(Run, col(Run.id) == col(Evidence.run_id))
+        .where(col(Run.scenario_slug) == slug)
+        .limit(1)
+    )
+    if thread is not None:
+        raise ConflictError(
+            f"evidence on {thread} rests on {slug}, so it stays"
+        )
+
+
+def remove_scenario(
+    session: Session, visitor: Visitor, slug: str, *, reason: str = ""
+) -> None:
+    """Take a saved question off the list; its runs stay as they are.
+
+    Parameters
+    ----------
+    reason
+        Why; an editor who removes another's must say.
+    """
+    entries.take_turn(session)
+    require_removable(session, visitor, slug)
+    id_, account = _find_saved(session, slug)
+    require_reason(visitor, account, reason)
+    for table in (ScenarioCall, SavedScenario):
+        session.execute(delete(table).where(col(table.scenario_id) == id_))
+    session.execute(delete(Scenario).where(col(Scenario.id) == id_))
+    orphans = session.scalars(
+        update(Run)
+        .where(col(Run.scenario_slug) == slug)
+        .values(scenario_slug=None)
+        .returning(col(Run.id))
+    ).all()
+    search_index.refresh(session, SearchKind.run, orphans)
+    entries.append_entry(
+        session,
+        visitor.actor,
+        "scenario.removed",
+        f"scenario:{slug}",
+        {"reviewer": account, "reason": reason},
+    )
+
+
+def _find_saved(session: Session, slug: str) -> tuple[int, str]:
+    """Return a saved question's row, and whose it is."""
+    row = session.execute(
+        select(col(Scenario.id), col(Reviewer.name))
+        .outerjoin(
+            SavedScenario, col(SavedScenario.scenario_id) == col(Scenario.id)
+        )
+        .outerjoin(
+            Reviewer, col(Reviewer.id) == col(SavedScenario.reviewer_id)
+        )
+        .where(col(Scenario.slug) == slug)
+    ).first()
+    if row is None or row[0] is None:
+        raise NotFoundError("question", slug)
+    if row[1] is None:
+        raise ConflictError(f"{slug} is of the corpus, so it stays as it is")
+    return row[0], row[1]
 
 
 def _require_own(session: Session, visitor: Visitor, row: Scenario) -> None:

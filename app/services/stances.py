@@ -5,13 +5,13 @@ takes another changes that post; the log tells of the former one. Blocking
 has to say what is wrong and what would clear it.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
@@ -25,14 +25,12 @@ from app.models import (
     Thread,
 )
 from app.services import annotation_changes
-from app.services.annotations import CONTEXT
+from app.services.annotations import CONTEXT, PostRow
 from app.services.entries import append_entry, take_turn
+from app.services.moderation import require_reason, require_say
 from app.services.reviewers import Visitor
 
 TERMS = "/ns/review.jsonld"
-HOLDING = (StanceValue.blocking, StanceValue.working)
-"""What keeps a thread from being resolved."""
-
 MEANINGS: Mapping[StanceValue, str] = {
     StanceValue.blocking: "this must not be accepted as it is",
     StanceValue.working: "I am working on an answer",
@@ -49,6 +47,7 @@ class StanceRow(NamedTuple):
     `reviewer` is the account's name, `author` the one to be shown.
     """
 
+    id: int
     reviewer: str
     author: str
     value: StanceValue
@@ -58,25 +57,24 @@ class StanceRow(NamedTuple):
     version: int
     taken_at: datetime
 
-    @property
-    def holds(self) -> bool:
-        """Tell whether it keeps the thread from being resolved."""
-        return self.value in HOLDING
 
-
-def list_stances(session: Session, thread: str) -> list[StanceRow]:
-    """Return the stances on a thread, those that hold it first."""
-    order = list(StanceValue)
-    return sorted(
-        _read(session, col(Thread.slug) == thread),
-        key=lambda row: (order.index(row.value), row.taken_at),
+def list_stances(
+    session: Session, thread: str, *, after: int = 0, limit: int | None = None
+) -> list[StanceRow]:
+    """Return the stances on a thread, in the order of their numbers."""
+    return _read(
+        session,
+        col(Thread.slug) == thread,
+        col(Stance.id) > after,
+        limit=limit,
     )
 
 
-def count_values(rows: Sequence[StanceRow]) -> Mapping[StanceValue, int]:
-    """Return how many take each stance."""
-    counts = Counter(row.value for row in rows)
-    return {value: counts[value] for value in StanceValue}
+def list_taken(rows: Iterable[PostRow]) -> list[PostRow]:
+    """Return the posts that tell of a stance, those that hold it up first."""
+    order = list(StanceValue)
+    taken = [(order.index(row.stance), row) for row in rows if row.stance]
+    return [row for _, row in sorted(taken, key=itemgetter(0))]
 
 
 def get_stance(session: Session, thread: str, reviewer: str) -> StanceRow:
@@ -97,9 +95,14 @@ def find_stance(
     return rows[0] if rows else None
 
 
-def _read(session: Session, *conditions: Any) -> list[StanceRow]:  # noqa: ANN401 - SQL expressions
+def _read(
+    session: Session,
+    *conditions: ColumnElement[bool],
+    limit: int | None = None,
+) -> list[StanceRow]:
     rows = session.execute(
         select(
+            col(Stance.id),
             col(Reviewer.name),
             col(Reviewer.display_name),
             col(Stance.value),
@@ -114,6 +117,8 @@ def _read(session: Session, *conditions: Any) -> list[StanceRow]:  # noqa: ANN40
         # whoever deletes the post has withdrawn the stance
         .join(Annotation, col(Annotation.id) == col(Stance.annotation_id))
         .where(col(Annotation.deleted_at).is_(None), *conditions)
+        .order_by(col(Stance.id))
+        .limit(limit)
     )
     return [StanceRow._make(row) for row in rows]
 
@@ -233,6 +238,16 @@ def _store(  # noqa: PLR0913 - each is a column
     session.flush()
 
 
+def require_withdrawable(
+    session: Session, visitor: Visitor, thread: str, reviewer: str
+) -> StanceRow:
+    """Return the stance of a reviewer if the visitor may withdraw it."""
+    _get_thread(session, thread)
+    known = get_stance(session, thread, reviewer)
+    require_say(visitor, reviewer)
+    return known
+
+
 def withdraw_stance(
     session: Session,
     visitor: Visitor,
@@ -258,8 +273,8 @@ def withdraw_stance(
         When it is another's, and the visitor is no editor.
     """
     take_turn(session)
-    _get_thread(session, thread)
-    known = get_stance(session, thread, reviewer)
+    known = require_withdrawable(session, visitor, thread, reviewer)
+    require_reason(visitor, reviewer, reason)
     annotation_changes.delete_annotation(
         session, visitor, known.post, reason=reason
     )

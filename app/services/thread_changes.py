@@ -28,7 +28,7 @@ from app.models import (
 from app.services import posts, search_index
 from app.services.annotations import OPENER
 from app.services.entries import append_entry, take_turn
-from app.services.moderation import require_say
+from app.services.moderation import require_reason, require_say
 from app.services.reviewers import Visitor
 
 logger = structlog.get_logger()
@@ -82,9 +82,10 @@ def change_thread(  # noqa: PLR0913 - each is a part of the change
     """
     take_turn(session)
     thread = _get_target(session, slug)
-    require_say(visitor, thread.account, reason)
+    require_say(visitor, thread.account)
     changed = _find_changes(thread, heading)
     _require_changeable(thread, changed, text)
+    require_reason(visitor, thread.account, reason)
     if text is not None:
         posts.change_post(
             session, visitor, slug, _get_opener(session, thread.id), text
@@ -110,6 +111,11 @@ def change_thread(  # noqa: PLR0913 - each is a part of the change
         search_index.refresh(session, SearchKind.annotation)
         search_index.refresh(session, SearchKind.decision)
     logger.info("thread_changed", thread=slug, changed=list(changed))
+
+
+def require_changeable(session: Session, visitor: Visitor, slug: str) -> None:
+    """Refuse whoever has no say in how a thread stands."""
+    require_say(visitor, _get_target(session, slug).account)
 
 
 def _get_target(session: Session, slug: str) -> _Target:
