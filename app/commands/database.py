@@ -12,7 +12,7 @@ from app.config import Settings
 from app.db import Database
 from app.errors import CommandError
 from app.log import configure_logging
-from app.services import search_index
+from app.services import annotation_filling, search_index
 from app.services.linking import link_waiting
 
 
@@ -21,6 +21,7 @@ def open_for_change(settings: Settings) -> Iterator[Database]:
     """Give the database with its tables at the newest migration."""
     with _open(settings) as database:
         database.upgrade()
+        annotation_filling.fill(database)
         search_index.fill(database)
         link_waiting(database)
         yield database

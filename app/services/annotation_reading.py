@@ -155,8 +155,3 @@ def _read_target(resource: object) -> Target:
     if isinstance(resource, dict) and "source" in resource:
         selection = read_selection(resource)
     return Target(_read_source(resource), selection)
-
-
-def read_source(document: Mapping[str, Any]) -> str:
-    """Return what a document that we made ourselves speaks of first."""
-    return _read_source(list_values(document["target"])[0])

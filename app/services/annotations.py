@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import structlog
 import uuid_utils
@@ -313,6 +314,7 @@ def make_annotation(
             body={"value": text, "format": "text/markdown"},
             target=target,
         ),
+        source=find_source(target),
     )
 
 
@@ -344,6 +346,17 @@ def build_document(  # noqa: PLR0913 - each is a part of the document
         },
         "target": target,
     }
+
+
+def make_mid(message_id: str) -> str:
+    """Return the IRI of a mail (RFC 2392)."""
+    return f"mid:{quote(message_id, safe='@$!*()+,;:=._~-')}"
+
+
+def find_source(target: object) -> str:
+    """Return what a target of ours speaks of, of several the first."""
+    first = target[0] if isinstance(target, list) else target
+    return str(first["source"] if isinstance(first, dict) else first)
 
 
 def build_target(

@@ -27,7 +27,7 @@ from app.models import (
     ThreadSection,
     get_id,
 )
-from app.services import anchors, entries
+from app.services import anchors, annotation_filling, entries
 from app.services.corpus_facts import (
     CALLS,
     OBJECTIONS,
@@ -144,6 +144,7 @@ def _store(session: Session, facts: CorpusFacts) -> None:
     threads = store_threads(session, proposal_id, facts, people)
     _link_threads(session, facts, threads, calls, section_ids)
     session.flush()
+    annotation_filling.fill_openers(session)
     _link_later(session, proposal_id, facts)
     store_scenarios(session, proposal_id, facts.scenarios, threads, calls)
     session.flush()

@@ -10,7 +10,7 @@ from datetime import UTC
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
@@ -24,7 +24,7 @@ from app.models import (
     get_id,
 )
 from app.services import entries
-from app.services.annotations import CONTEXT, OPENER
+from app.services.annotations import CONTEXT, OPENER, make_mid
 from app.services.corpus_facts import OBJECTIONS, CorpusFacts
 from app.services.corpus_records import (
     ObjectionRecord,
@@ -87,9 +87,15 @@ def store_threads(
 
 
 def _find_answered(session: Session) -> set[int]:
-    """Return the threads on which a reviewer has spoken or decided."""
+    """Return the threads on which a reviewer has spoken or decided.
+
+    Those too of which something was deleted: it must not come back.
+    """
     spoken = select(col(Annotation.thread_id)).where(
-        col(Annotation.reviewer_id).is_not(None)
+        or_(
+            col(Annotation.reviewer_id).is_not(None),
+            col(Annotation.deleted_at).is_not(None),
+        )
     )
     return set(
         session.scalars(
@@ -164,6 +170,7 @@ def _store_posts(
     }
     posts = _make_posts(record, parents)
     for post in posts:
+        document = _make_document(thread.slug, post)
         values: Values = {
             "thread_id": get_id(thread),
             "parent_id": post.parent,
@@ -174,13 +181,14 @@ def _store_posts(
             "text": post.response.summary,
             "html": render_markdown(post.response.summary),
             "message_id": post.response.message_id,
-            "document": _make_document(thread.slug, post),
+            "document": document,
+            "source": document["target"],
         }
-        if post.id in stored:
-            update_row(stored[post.id], values)
-        else:
+        if post.id not in stored:
             session.add(Annotation(id=post.id, **values))
             session.flush()  # an answer to it may follow
+        elif stored[post.id].deleted_at is None:
+            update_row(stored[post.id], values)
 
 
 class _Post(NamedTuple):
@@ -264,5 +272,5 @@ def _make_document(slug: str, post: _Post) -> Values:
             "purpose": "replying",
         },
         "target": target or f"/threads/{slug}",
-        "via": f"mid:{post.response.message_id}",
+        "via": make_mid(post.response.message_id),
     }

@@ -34,6 +34,8 @@ from app.services.annotations import (
     Passage,
     build_document,
     build_target,
+    find_source,
+    make_mid,
 )
 from app.services.entries import append_entry
 from app.services.masking import mask_addresses
@@ -165,7 +167,9 @@ def _make_remark(
             created_at,
             body={"value": text, "format": "text/plain"},
             target=target,
-        ),
+        )
+        | {"via": make_mid(message_id)},
+        source=find_source(target),
     )
 
 
