@@ -77,6 +77,8 @@ POLICIES: Mapping[str, Policy] = {
     "export_lines": READ,
     "import_lines": WRITE,
     "list_problems": OPEN,
+    "show_context": OPEN,
+    "show_terms": OPEN,
     "show_problem": OPEN,
     "show_home": READ,
     "list_entries": READ,

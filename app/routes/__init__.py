@@ -41,6 +41,7 @@ from app.routes import (
     message_trees,
     messages,
     messages_api,
+    namespace,
     oidc,
     platforms,
     posts,
@@ -72,7 +73,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     # before the pages, whose addresses these end otherwise
     representations.router,
     representations.api,
-    annotations.router,
     anchors.router,
     # before the document, for `edit` is no section
     revisions.router,
@@ -92,8 +92,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     imports.router,
     imports_api.api,
     health.router,
-    # before mails and threads, whose addresses these go on from
+    # before mails, threads and annotations, whose addresses these go on from
     mail_out.router,
+    annotations.router,
     # before the routes of one mail, which take what is left
     conversations.router,
     message_trees.router,
@@ -107,6 +108,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     invitations.router,
     members.router,
     accounts.router,
+    namespace.router,
     threads.router,
     threads_api.api,
     posts.router,
