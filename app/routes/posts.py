@@ -84,6 +84,7 @@ class PostPage(Page):
     row: PostRow
     authors: Sequence[str]
     may_write: bool
+    is_answer: bool
 
 
 @router.get("/threads/{slug}/posts/{post_id}")
@@ -218,8 +219,9 @@ def _show(
         row=row,
         authors=shell.proposal.authors if shell.proposal else (),
         may_write=shell.may_write,
+        is_answer=is_fragment(request),
     )
-    if is_fragment(request):
+    if page.is_answer:
         return render_template(request, shell, "threads/_said.html", page)
     return render(request, shell, page)
 

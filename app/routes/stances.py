@@ -113,6 +113,7 @@ def create_stance(  # noqa: PLR0913 - each is a part of the request
         page.stand,
         value=typed.get("stance", ""),
         text=sent["text"],
+        is_answer=is_fragment(request),
         errors=wrong,
     )
     template = (
@@ -143,6 +144,7 @@ def _follow(  # noqa: PLR0913 - each is a part of the answer
             f"{path}#stances", status_code=HTTPStatus.SEE_OTHER
         )
     known = _build_page(shell, session, slug)
+    known = replace(known, stand=replace(known.stand, is_answer=True))
     page = _Taken(
         **{part.name: getattr(known, part.name) for part in fields(known)},
         authors=shell.proposal.authors if shell.proposal else (),

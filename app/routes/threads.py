@@ -122,11 +122,15 @@ class ReplyDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StanceDraft:
-    """What the form of a stance shows; `is_taken` if one was taken before."""
+    """What the form of a stance shows; `is_taken` if one was taken before.
+
+    `is_answer` tells htmx to put the focus there.
+    """
 
     value: str = ""
     text: str = ""
     is_taken: bool = False
+    is_answer: bool = False
     errors: Mapping[str, str] = field(default_factory=dict)
     words: ClassVar[Sequence[tuple[str, str]]] = [
         (value.value, f"{value.value}: {meaning}")
