@@ -19,6 +19,7 @@ from app.services import access as access_service
 from app.services.access import Access
 from app.services.hypothesis_tokens import read_access as read_client_token
 from app.services.reviewers import Visitor
+from app.services.uses import UseNoter
 
 SESSION_COOKIE = "vmi_review_session"
 HYPOTHESIS = "/h/api/"
@@ -112,8 +113,8 @@ def look_up(database: Database, scope: Scope) -> Access:
         else:
             found = access_service.find_session_holder(session, sign_in)
     if found.is_due:
-        with database.write() as session:
-            access_service.note_use(session, found)
+        uses: UseNoter = scope["app"].state.uses
+        uses.note(found)
     return found
 
 

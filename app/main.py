@@ -32,6 +32,7 @@ from app.services.passwords import Passwords
 from app.services.quote_worker import QuoteWorker
 from app.services.signing import load_key
 from app.services.surveys import Surveyor
+from app.services.uses import UseNoter
 from app.traffic import ProxyMiddleware, RateMiddleware, make_limits
 
 COMPRESSED_FROM = 500
@@ -51,12 +52,14 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.explorer.close()
         app.state.surveyor.close()
         app.state.quote_worker.close()
+        app.state.uses.close()
         app.state.database.close()
 
     app = ReviewAPI(lifespan=lifespan)
     app.state.settings = settings
     app.state.database = Database(settings.get_database_url())
     app.state.passwords = Passwords()
+    app.state.uses = UseNoter(app.state.database)
     app.state.secret_key = load_key(settings.data_dir)
     app.state.oidc = make_provider(settings)
     app.state.import_turn = threading.Lock()

@@ -9,7 +9,9 @@ from starlette.routing import BaseRoute
 from app.identity import GateDep
 from app.routes import (
     account,
+    account_api,
     accounts,
+    accounts_api,
     anchors,
     annotations,
     ask,
@@ -38,6 +40,7 @@ from app.routes import (
     log,
     mail_out,
     members,
+    members_api,
     message_trees,
     messages,
     messages_api,
@@ -108,6 +111,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     invitations.router,
     members.router,
     accounts.router,
+    account_api.api,
+    accounts_api.api,
+    members_api.api,
     namespace.router,
     threads.router,
     threads_api.api,
