@@ -33,7 +33,8 @@ from app.services.stored_answers import Claim, Found, Headers
 HEADER = b"idempotency-key"
 REPLAYED = (b"idempotent-replayed", b"true")
 PLACES = ("/api/", "/annotations/")
-KEY = re.compile(rb'"?([\x21\x23-\x7e]{1,200})"?')
+KEY_MOST = 200
+KEY = re.compile(rb'"?([\x21\x23-\x7e]{1,%d})"?' % KEY_MOST)
 ROUTE_MOST = 1000
 CHUNK = 64 * 1024
 HELD = 1024 * 1024
@@ -281,8 +282,8 @@ async def _refuse(request: Request, problem: Problem, send: Send) -> None:
 def _describe_bad_key() -> Problem:
     return Problem(
         status=HTTPStatus.BAD_REQUEST,
-        detail="Idempotency-Key is 1 to 200 printable ASCII characters, "
-        "quoted or not, without spaces",
+        detail=f"Idempotency-Key is 1 to {KEY_MOST} printable ASCII "
+        "characters, quoted or not, without spaces",
     )
 
 

@@ -10,78 +10,33 @@ from typing import Any, ClassVar
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.datastructures import URLPath
 from starlette.routing import NoMatchFound
 
-VERSION = "0.1.0"
-DESCRIPTION = """\
-Read the review, run its questions, and, with a token, take part in it.
+from app.openapi_parts import (
+    DESCRIPTION,
+    FILTERS,
+    KEY_HEADER,
+    MATCH_HEADER,
+    PART,
+    PLACES,
+    PROBLEM,
+    REASONS,
+    TAGS,
+    Json,
+)
+from app.policies import POLICIES
 
-Lists answer `{"items": […]}`, take `limit` (500 at most) and are followed by
-their `Link` headers (RFC 8288). Refusals are `application/problem+json` (RFC
-9457); `errors` names each refused part by a JSON Pointer. A token is made by
-`vmi-review token create NAME` and sent as `Authorization: Bearer TOKEN`.
-Running a question needs none.
-"""
+VERSION = "0.1.0"
 REFUSED = 400
 UNTOLD = "Successful Response"
-REASONS = {
-    "400": "The request cannot be read.",
-    "401": "No token was sent, or it is not good.",
-    "403": "This may not be done, by this reviewer or from another site.",
-    "404": "There is nothing of this name.",
-    "409": "It does not fit what is there now.",
-    "413": "The body is too long.",
-    "422": "A part is refused; `errors` says which and why.",
-    "503": "Too much is asked at once; `Retry-After` says when to come back.",
-}
-PROBLEM = {
-    "type": "object",
-    "title": "Problem",
-    "description": "Why a request was refused (RFC 9457).",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string", "examples": ["about:blank"]},
-        "title": {"type": "string", "examples": ["Unprocessable Content"]},
-        "status": {"type": "integer", "examples": [422]},
-        "detail": {
-            "type": "string",
-            "description": "What is wrong, for a person.",
-            "examples": ["the request was not understood"],
-        },
-        "instance": {"type": "string", "examples": ["/api/runs"]},
-        "errors": {
-            "type": "array",
-            "description": "Each refused part.",
-            "items": {"$ref": "#/components/schemas/ProblemPart"},
-        },
-    },
-}
-PART = {
-    "type": "object",
-    "title": "ProblemPart",
-    "description": "One refused part; its place is a pointer or a parameter.",
-    "required": ["detail"],
-    "properties": {
-        "pointer": {
-            "type": "string",
-            "description": "JSON Pointer into the body.",
-            "examples": ["/scenario_text"],
-        },
-        "parameter": {
-            "type": "string",
-            "description": "Name of a parameter of the address.",
-            "examples": ["limit"],
-        },
-        "detail": {"type": "string", "examples": ["this is required"]},
-        "line": {"type": "integer", "examples": [12]},
-        "column": {"type": "integer", "examples": [7]},
-        "expected": {"type": "string", "examples": ["a label"]},
-    },
-}
-
-Json = dict[str, Any]
+PROBLEM_TYPE = "application/problem+json"
+SUMMARY = "The API of a review that can be run."
+LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
+CHANGES = frozenset({"put", "patch", "delete"})
+CHANGED = "412"
+BEARER: dict[str, list[str]] = {"HTTPBearer": []}
 
 
 class ReviewAPI(FastAPI):
@@ -96,9 +51,7 @@ class ReviewAPI(FastAPI):
     }
 
     def __init__(self, **given: Any) -> None:  # noqa: ANN401 - FastAPI's own
-        super().__init__(
-            **self.settled, generate_unique_id_function=get_name, **given
-        )
+        super().__init__(**self.settled, **given)
         self._named: dict[str, list[RouteContext]] = {}
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:  # noqa: ANN401 - Starlette's own
@@ -129,17 +82,15 @@ class ReviewAPI(FastAPI):
         return self.openapi_schema
 
 
-def get_name(route: APIRoute) -> str:
-    """Return an operation's id: the name of its function."""
-    return route.name
-
-
 def describe(app: FastAPI) -> Json:
     """Return the OpenAPI document of an application."""
     document = get_openapi(
         title=app.title,
         version=app.version,
+        summary=SUMMARY,
         description=app.description,
+        license_info=LICENSE,
+        servers=[{"url": "/"}],
         routes=app.routes,
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
@@ -149,20 +100,63 @@ def describe(app: FastAPI) -> Json:
     schemas["ProblemPart"] = PART
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            _add_refusals(operation, set(_list_refusals(path, method)))
-            if method == "get" and "security" in operation:
-                # who is known sees addresses; everybody reads
-                operation["security"].insert(0, {})
+            _describe_operation(path, method, operation)
+    used = {
+        tag
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for tag in operation["tags"]
+    }
+    document["tags"] = [
+        {"name": name, "description": told}
+        for name, told in TAGS.items()
+        if name in used
+    ]
     return document
 
 
-def _list_refusals(path: str, method: str) -> Iterator[str]:
-    yield from ("400", "401", "422")
-    if "{" in path or method != "get":
-        # a body names things too
-        yield "404"
+def _describe_operation(path: str, method: str, operation: Json) -> None:
+    _add_refusals(operation, set(_list_refusals(path, method, operation)))
+    has_versions = CHANGED in operation["responses"]
+    word = path.removeprefix("/api").split("/")[1]
+    given: list[Json] = operation.setdefault("parameters", [])
+    for parameter in given:
+        _describe_parameter(word, parameter)
+    if method == "post":
+        given.append(KEY_HEADER)
+    if has_versions:
+        given.append(MATCH_HEADER)
+    if not given:
+        del operation["parameters"]
+    needs_token = POLICIES[operation["operationId"]].role is not None
+    # who may read a private review sends a token for reading, too
+    operation["security"] = [BEARER] if needs_token else [{}, BEARER]
+
+
+def _describe_parameter(word: str, parameter: Json) -> None:
+    filter_ = FILTERS.get((word, parameter["name"]))
+    if parameter["in"] == "query" and filter_ is not None:
+        parameter.setdefault("description", filter_)
+    place = PLACES.get((word, parameter["name"]))
+    if parameter["in"] == "path" and place is not None:
+        parameter.setdefault("description", place.description)
+        parameter["example"] = place.example
+        parameter.pop("examples", None)
+        parameter["schema"].pop("examples", None)
+
+
+def _list_refusals(path: str, method: str, operation: Json) -> Iterator[str]:
+    yield from ("400", "401", "404", "422", "429")
+    if "requestBody" in operation:
+        yield from ("408", "413", "415")
+    if path.startswith("/annotations/"):
+        yield from ("406", "410")
+        if method in CHANGES:
+            yield CHANGED
     if method != "get":
-        yield from ("403", "413")
+        yield from ("403", "409")
+    if CHANGED in operation["responses"]:
+        yield "428"
 
 
 def _add_refusals(operation: Json, statuses: set[str]) -> None:
@@ -178,7 +172,7 @@ def _add_refusals(operation: Json, statuses: set[str]) -> None:
         responses[status] = {
             "description": told,
             "content": {
-                "application/problem+json": {
+                PROBLEM_TYPE: {
                     "schema": {"$ref": "#/components/schemas/Problem"}
                 }
             },

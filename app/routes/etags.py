@@ -7,18 +7,21 @@ route only sets the tag.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import TypeVar
 
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from app.errors import MissingConditionError, PreconditionError
+from app.errors import MalformedError, MissingConditionError, PreconditionError
 from app.routes.paging import link_self
 
 TAG_LENGTH = 24
 PACKED = "-gz"
 ANY = "*"
+TAG = r'(?:W/)?"[!#-~]*"'
+TAGS = re.compile(rf"\*|{TAG}(?:[ \t]*,[ \t]*{TAG})*")
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -55,8 +58,8 @@ def require_match(
 
 def require_tag(request: Request, tag: str | None, draft: str = "") -> None:
     """Refuse a change that was made from another version than `tag`'s."""
-    match = request.headers.get("if-match")
-    none_match = request.headers.get("if-none-match")
+    match = _read_tags(request, "If-Match")
+    none_match = _read_tags(request, "If-None-Match")
     if match is None and none_match is None:
         if tag is not None and request.app.state.settings.require_if_match:
             raise MissingConditionError(
@@ -75,6 +78,15 @@ def require_tag(request: Request, tag: str | None, draft: str = "") -> None:
         raise PreconditionError(
             f"there is one already: {tag}", draft=draft, tag=tag
         )
+
+
+def _read_tags(request: Request, name: str) -> str | None:
+    tags = request.headers.get(name)
+    if tags is not None and not TAGS.fullmatch(tags):
+        raise MalformedError(
+            f'{name}: expected tags as "abc", parted by commas, or *'
+        )
+    return tags
 
 
 def is_match(tag: str | None, wanted: str) -> bool:

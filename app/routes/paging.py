@@ -6,19 +6,22 @@ says that the list goes on, and writes the `Link` header.
 """
 
 import base64
-import binascii
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Query, Request, Response
+from starlette.datastructures import URL
 
 from app.errors import Fault, InvalidError
 
 DEFAULT_LIMIT = 100
 MOST = 500
-CURSOR_LENGTH = 40
-LARGEST = 2**31 - 1
+DIGITS = 9
+LARGEST = 10**DIGITS - 1
+# base64 of as many digits, so that a description tells what is a cursor
+CURSOR = r"^(?:(?:[MN][DTjz]|O[DT])[AEIMQUYcgk][w-z0-5]){3}$"
 SERVICE_LINK = '</openapi.json>; rel="service-desc"'
 
 Row = TypeVar("Row")
@@ -35,7 +38,7 @@ Limit = Annotated[
 Cursor = Annotated[
     str | None,
     Query(
-        max_length=CURSOR_LENGTH,
+        pattern=CURSOR,
         description="Where the page before ended; taken from its "
         "next link, not made up.",
     ),
@@ -86,41 +89,48 @@ def take_page(
 def add_links(
     request: Request, response: Response, following: str | None
 ) -> None:
-    """Link to the first page, to the one that follows, and to the API."""
-    first = request.url.remove_query_params("after")
-    links = [f'<{_get_reference(first)}>; rel="first"']
+    """Link to this page, the first, the next, and to what describes them."""
+    links = [
+        _link(request.url, "self"),
+        _link(request.url.remove_query_params("after"), "first"),
+    ]
     if following is not None:
         after = request.url.include_query_params(after=following)
-        links.append(f'<{_get_reference(after)}>; rel="next"')
-    response.headers["Link"] = ", ".join([*links, SERVICE_LINK])
+        links.append(_link(after, "next"))
+    response.headers["Link"] = ", ".join([*links, *_link_description(request)])
 
 
 def link_self(request: Request, response: Response) -> None:
-    """Link an answer to its own address and to the API's description."""
-    links = [f'<{_get_reference(request.url)}>; rel="self"', SERVICE_LINK]
+    """Link an answer to its own address and to what describes it."""
+    links = [_link(request.url, "self"), *_link_description(request)]
     response.headers["Link"] = ", ".join(links)
 
 
-def _get_reference(url: object) -> str:
+def _link_description(request: Request) -> Sequence[str]:
+    route = request.scope.get("route")
+    if route is None:
+        return [SERVICE_LINK]
+    return [f'</docs#{route.name}>; rel="describedby"', SERVICE_LINK]
+
+
+def _link(url: URL, relation: str) -> str:
     # a reference without host: right whatever proxy stands before us
     text = str(url)
-    return text[text.index("/", text.index("//") + 2) :]
+    reference = text[text.index("/", text.index("//") + 2) :]
+    return f'<{reference}>; rel="{relation}"'
 
 
 def encode_cursor(position: int) -> str:
     """Return the opaque form of a position."""
-    return base64.urlsafe_b64encode(str(position).encode()).decode()
+    digits = f"{position:0{DIGITS}}"
+    return base64.urlsafe_b64encode(digits.encode()).decode()
 
 
 def decode_cursor(cursor: str) -> int:
     """Return the position that a cursor stands for, or refuse it."""
-    try:
-        position = int(base64.b64decode(cursor.encode(), b"-_", True))
-    except (binascii.Error, UnicodeError, ValueError) as error:
-        raise _refuse_cursor() from error
-    if not 0 <= position <= LARGEST or encode_cursor(position) != cursor:
+    if not re.fullmatch(CURSOR, cursor):
         raise _refuse_cursor()
-    return position
+    return int(base64.urlsafe_b64decode(cursor))
 
 
 def _refuse_cursor() -> InvalidError:

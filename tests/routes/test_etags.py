@@ -6,7 +6,7 @@ import pytest
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from app.errors import MissingConditionError, PreconditionError
+from app.errors import MalformedError, MissingConditionError, PreconditionError
 from app.routes import etags
 
 
@@ -59,9 +59,7 @@ def test_a_change_made_from_what_is_there_passes(sent: str) -> None:
     etags.require_match(make_request(if_match=sent), NOW)
 
 
-@pytest.mark.parametrize(
-    "sent", [OLD, f"W/{TAG}", TAG.strip('"'), "", '"' * 3]
-)
+@pytest.mark.parametrize("sent", [OLD, f"W/{TAG}", '""', f"{OLD} , W/{TAG}"])
 def test_a_change_made_from_something_else_hands_its_draft_back(
     sent: str,
 ) -> None:
@@ -69,6 +67,12 @@ def test_a_change_made_from_something_else_hands_its_draft_back(
         etags.require_match(make_request(if_match=sent), NOW, draft="mine")
     assert raised.value.draft == "mine"
     assert raised.value.tag == TAG
+
+
+@pytest.mark.parametrize("sent", [TAG.strip('"'), "", '"' * 3, f"{TAG}, *"])
+def test_what_is_no_tag_is_told_so(sent: str) -> None:
+    with pytest.raises(MalformedError, match="If-Match: expected"):
+        etags.require_match(make_request(if_match=sent), NOW)
 
 
 def test_nothing_matches_what_is_not_there() -> None:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from app.errors import InvalidError
 from app.routes.paging import (
+    CURSOR,
+    LARGEST,
     Paging,
     PagingDep,
     decode_cursor,
@@ -54,7 +56,9 @@ def test_the_last_page_has_no_next_link(numbers: TestClient) -> None:
 
 
 def test_links_keep_the_rest_of_the_query(numbers: TestClient) -> None:
-    links = numbers.get("/numbers?limit=2&group=a%26b&after=MQ==").links
+    links = numbers.get(
+        "/numbers?limit=2&group=a%26b&after=MDAwMDAwMDAx"
+    ).links
     assert links["first"]["url"] == "/numbers?limit=2&group=a%26b"
     assert links["next"]["url"].startswith("/numbers?limit=2&group=a%26b&")
 
@@ -66,9 +70,23 @@ def test_limits_outside_1_to_500_are_refused(
     assert numbers.get(f"/numbers?limit={limit}").status_code == 422
 
 
-@given(st.integers(min_value=0, max_value=2**31 - 1))
+@given(st.integers(min_value=0, max_value=LARGEST))
 def test_a_cursor_says_its_position(position: int) -> None:
     assert decode_cursor(encode_cursor(position)) == position
+
+
+@given(st.from_regex(CURSOR, fullmatch=True))
+def test_what_is_described_as_a_cursor_is_one(cursor: str) -> None:
+    assert encode_cursor(decode_cursor(cursor)) == cursor
+
+
+def test_a_page_links_to_itself_and_to_what_describes_it(
+    numbers: TestClient,
+) -> None:
+    links = numbers.get("/numbers?limit=2").links
+    assert links["self"]["url"] == "/numbers?limit=2"
+    assert links["describedby"]["url"] == "/docs#list_numbers"
+    assert links["service-desc"]["url"] == "/openapi.json"
 
 
 @given(st.text(max_size=40))

@@ -1,0 +1,188 @@
+"""What the API's description says beside what the routes know."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from app.idempotency import KEY_MOST
+from app.routes.problem_types import BY_STATUS, EXTRAS, TYPES
+
+Json = dict[str, Any]
+
+DESCRIPTION = """\
+Read the review, run its questions, and, with a token, take part in it.
+
+**Who asks.** Reading needs no token unless the review is private, nor does
+running a question. A token is made by `vmi-review token create NAME` or on the
+page of one's account, and sent as `Authorization: Bearer TOKEN`.
+
+**Lists** answer `{"items": […]}`, take `limit` (500 at most) and are followed
+by their `Link` headers (RFC 8288). `/api/bulk/…` gives everything at once, a
+line each, and takes lines.
+
+**Refusals** are `application/problem+json` (RFC 9457). `type` leads to a page
+that explains it (`/problems/`), `errors` names each refused part by a JSON
+Pointer.
+
+**Versions.** An answer has a strong `ETag`. Sent as `If-None-Match` it saves
+reading again (304), as `If-Match` it keeps a change from overwriting another
+(412, with what was sent as `draft`).
+
+**Again.** A `POST` with an `Idempotency-Key` is carried out once: sent again
+within a day it is answered as before.
+
+**Forms.** `/document`, `/calls/…`, `/threads/…` and `/decisions/…` have JSON,
+Markdown and HTML by `Accept` or by an ending, `.json`, `.md`, `.html`; some
+have `.jsonld` and `.mbox`. Annotations are a service by the W3C's protocol, in
+JSON-LD and Turtle.
+"""
+TAGS: Mapping[str, str] = {
+    "annotations": "Every remark, by the W3C Web Annotation Protocol.",
+    "threads": "Objections, questions and suggestions, and what was said.",
+    "stances": "How each reviewer stands to a thread.",
+    "evidence": "Runs that a thread stands on.",
+    "decisions": "What was decided, and why.",
+    "calls": "The calls of the interface.",
+    "revisions": "Texts of the document.",
+    "messages": "The mails of the review.",
+    "scenarios": "Questions that can be run.",
+    "runs": "Answers to questions, and what each step costs.",
+    "platforms": "What questions are run on.",
+    "gaps": "Cases on which the RFC is silent.",
+    "diet": "Which calls can be left out.",
+    "search": "Everything, by a query.",
+    "account": "One's own account: tokens and sessions.",
+    "accounts": "For administrators: accounts, invitations, members.",
+    "bulk": "Many things at once, as lines of JSON.",
+    "log": "The event log.",
+}
+
+
+class Place(NamedTuple):
+    """A part of an address: what it is, and one that there is."""
+
+    description: str
+    example: object
+
+
+RUN = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+PLACES: Mapping[tuple[str, str], Place] = {
+    ("annotations", "name"): Place(
+        "The annotation's id: the last part of its address.", "first-note"
+    ),
+    ("annotations", "proposal"): Place("The proposal's slug.", "vmi"),
+    ("threads", "slug"): Place("The thread's slug.", "kleen-watchdog-nmi"),
+    ("threads", "comment"): Place("The comment's id.", "first-comment"),
+    ("threads", "reviewer"): Place("The name of an account.", "ada"),
+    ("scenarios", "slug"): Place("The question's slug.", "kleen-sti-shadow"),
+    ("calls", "name"): Place("The call's name.", "VMI_EnableInterrupts"),
+    ("decisions", "number"): Place("The decision's number.", 1),
+    ("revisions", "number"): Place("The revision's number.", 1),
+    ("evidence", "number"): Place("The number of the evidence.", 1),
+    ("runs", "id"): Place("The run's id: the hash of its content.", RUN),
+    ("messages", "message_id"): Place(
+        "The Message-ID without brackets.", "4421C9D4.3050806@vmware.com"
+    ),
+    ("account", "number"): Place("The token's or the session's number.", 1),
+    ("accounts", "name"): Place("The name of an account.", "ada"),
+    ("members", "name"): Place("The name of an account.", "ada"),
+    ("invitations", "number"): Place("The invitation's number.", 1),
+    ("bulk", "noun"): Place("What the lines are.", "threads"),
+}
+FILTERS: Mapping[tuple[str, str], str] = {
+    ("calls", "group"): "Only calls of this group.",
+    ("calls", "status"): "Only calls that the text treats so.",
+    ("calls", "executable"): "Only calls that the simulator executes, or not.",
+    ("messages", "list"): "Only mails that came by this list.",
+    ("messages", "sender"): "Only mails of this sender.",
+    ("messages", "since"): "Only mails of this day or later.",
+    ("messages", "until"): "Only mails of this day or earlier.",
+    ("messages", "attachments"): "Only mails with attachments, or without.",
+    ("threads", "reviewer"): "Only threads that this person opened.",
+    ("threads", "kind"): "Only threads of this kind.",
+    ("threads", "state"): "Only threads in this state.",
+    ("threads", "severity"): "Only threads of this severity.",
+    ("threads", "call"): "Only threads that speak of this call.",
+    ("threads", "section"): "Only threads that speak of this section.",
+}
+KEY_HEADER: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same request with the same key is carried out once.",
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": KEY_MOST,
+        "pattern": r"^[!#-~]+$",
+    },
+}
+MATCH_HEADER: Json = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The `ETag` of the version that the change is made from; "
+    "`*` is any.",
+    "schema": {
+        "type": "string",
+        "pattern": r'^(\*|(W/)?"[!#-~]*"(, (W/)?"[!#-~]*")*)$',
+        "examples": ["*"],
+    },
+}
+REASONS: Mapping[str, str] = {
+    str(int(status)): kind.meaning for status, kind in BY_STATUS.items()
+}
+PROBLEM: Json = {
+    "type": "object",
+    "title": "Problem",
+    "description": "Why a request was refused (RFC 9457).",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {
+            "type": "string",
+            "description": "Where its kind is explained: an address that "
+            "ends with one of "
+            + ", ".join(f"`{kind.slug}`" for kind in TYPES)
+            + "; or `about:blank`.",
+            "examples": ["https://review.example/problems/invalid"],
+        },
+        "title": {"type": "string", "examples": ["A part of it is refused"]},
+        "status": {"type": "integer", "examples": [422]},
+        "detail": {
+            "type": "string",
+            "description": "What is wrong, for a person.",
+            "examples": ["part of the request was not understood"],
+        },
+        "instance": {"type": "string", "examples": ["/api/runs"]},
+        "errors": {
+            "type": "array",
+            "description": "Each refused part.",
+            "items": {"$ref": "#/components/schemas/ProblemPart"},
+        },
+        **{
+            name: {"type": "string", "description": told}
+            for name, told in EXTRAS.items()
+        },
+    },
+}
+PART: Json = {
+    "type": "object",
+    "title": "ProblemPart",
+    "description": "One refused part; its place is a pointer or a parameter.",
+    "required": ["detail"],
+    "properties": {
+        "pointer": {
+            "type": "string",
+            "description": "JSON Pointer into the body.",
+            "examples": ["/scenario_text"],
+        },
+        "parameter": {
+            "type": "string",
+            "description": "Name of a parameter of the address.",
+            "examples": ["limit"],
+        },
+        "detail": {"type": "string", "examples": ["this is required"]},
+        "line": {"type": "integer", "examples": [12]},
+        "column": {"type": "integer", "examples": [7]},
+        "expected": {"type": "string", "examples": ["a label"]},
+    },
+}
