@@ -55,10 +55,10 @@ def read_selectors(
     InvalidError
         When one is of an unknown kind, or lacks what it must have.
     """
-    quote = find_quote(sent)
-    exact = _get_text(quote, "exact", 0) if quote else ""
+    exact = (find_quote(sent) or {}).get("exact")
+    through = f"{before}{exact}" if isinstance(exact, str) else before
     return [
-        _read(selector, number, before, f"{before}{exact}")
+        _read(selector, number, before, through)
         for number, selector in enumerate(sent)
     ]
 
@@ -89,10 +89,11 @@ def _read(
                 f"expected one of {', '.join(KNOWN)}",
             ),
         )
-    kept = {k: selector[k] for k in KEYS if selector.get(k) is not None}
+    told = {key for key in KEYS if selector.get(key) is not None}
+    told.add("exact" if kind == "TextQuoteSelector" else "value")
     return {
-        key: _get_text(selector, key, number) for key in kept if key != "type"
-    } | {"type": kind}
+        key: _get_text(selector, key, number) for key in KEYS if key in told
+    }
 
 
 def _read_end(
