@@ -31,7 +31,7 @@ def complete_document(
     document: Document, path: str, poster: Agent, now: datetime
 ) -> dict[str, Any]:
     """Return a new document with its address; the old one goes to `via`."""
-    made = {**document, "id": path}
+    made = {**_unwrap(document), "id": path}
     sources = list_values(document.get("via"))
     for given in list_values(document.get("id")):
         if given not in (path, *sources):
@@ -39,6 +39,19 @@ def complete_document(
             made["via"] = sources if len(sources) > 1 else given
     made.setdefault("created", format_time(now))
     _sign(made, poster)
+    return made
+
+
+def _unwrap(document: Document) -> dict[str, Any]:
+    """Return a document in which a list of one IRI is that IRI.
+
+    It means the same, and the W3C's own rules refuse the list.
+    """
+    made = dict(document)
+    for key in ("body", "target"):
+        match made.get(key):
+            case [str(only)]:
+                made[key] = only
     return made
 
 
@@ -61,7 +74,7 @@ def replace_document(
     for given in list_values(new.get("id")):
         if given.rpartition("/")[2] != old["id"].rpartition("/")[2]:
             raise ConflictError("the id of an annotation does not change")
-    made = {**new, "id": old["id"]}
+    made = {**_unwrap(new), "id": old["id"]}
     for key in OWNED:
         if key in old:
             stated = list_values(new.get(key, old[key]))

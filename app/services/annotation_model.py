@@ -293,8 +293,9 @@ def _check_specific(
         checker.add(
             pointer, "expected a selector, a state, a purpose or a scope"
         )
-    elif SPECIFIC & set(resource) == {"purpose"} and not (
-        MOTIVATIONS.issuperset(list_values(resource["purpose"]))
+    elif SPECIFIC & set(resource) == {"purpose"} and not all(
+        isinstance(one, str) and one in MOTIVATIONS
+        for one in list_values(resource["purpose"])
     ):
         checker.add(f"{pointer}/purpose", "expected a known motivation")
     check_selectors(checker, resource, pointer)
