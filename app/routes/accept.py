@@ -8,8 +8,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 WEIGHT = re.compile(r"[01](?:\.\d{0,3})?")
-PARTS = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*")+')
-PARAMETERS = re.compile(r'(?:[^";]|"(?:[^"\\]|\\.)*")+')
+# a quote that does not end goes on to the end: each character is met once
+QUOTED = r'"(?:[^"\\]|\\.?)*(?:"|\Z)'
+PARTS = re.compile(rf'(?:[^",]|{QUOTED})+')
+PARAMETERS = re.compile(rf'(?:[^";]|{QUOTED})+')
 ANY = "*/*"
 
 

@@ -35,7 +35,7 @@ FIRST = "first"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
-_MARK = re.compile(r"(after|before)-(-?\d{1,17})-([A-Za-z0-9._-]{1,120})")
+_MARK = re.compile(r"(after|before)-(-?[0-9]{1,17})-([A-Za-z0-9._-]{1,120})")
 _LIVING = col(Annotation.deleted_at).is_(None)
 _ORDER = (col(Annotation.created_at), col(Annotation.id))
 _REVERSED = tuple(column.desc() for column in _ORDER)
@@ -138,8 +138,8 @@ def read_page(
 ) -> PageRows:
     """Return the page at a mark.
 
-    Its last annotation may be gone since the mark was made: then it is
-    empty, and ends a walk as well as any.
+    All that stood there may be gone since the mark was made: then the page
+    is empty, for a walk that ends there should end in good order.
 
     Parameters
     ----------
@@ -150,7 +150,8 @@ def read_page(
     """
     members = _read_members(session, mark, size=size, is_whole=is_whole)
     if not members:
-        return PageRows((), total, None, find_last(session, total, size))
+        start = 0 if mark is not None and mark.is_before else total
+        return PageRows((), start, None, None)
     first, last = (
         Place(m.created_at, m.id) for m in (members[0], members[-1])
     )

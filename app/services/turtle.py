@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
@@ -42,7 +43,10 @@ logging.getLogger("rdflib.term").setLevel(logging.CRITICAL)
 DEEPEST = 24
 CONTEXT = "@context"
 ILLEGAL = re.compile(r'[\x00-\x20<>"{}|\\^`]')
-BROKEN = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+BROKEN = (
+    *(ValueError, TypeError, LookupError, AttributeError),
+    *(ArithmeticError, AssertionError, RecursionError),
+)
 """What rdflib raises when a stranger's words make no sense."""
 
 COUNT = re.compile(r"0|[1-9]\d{0,14}")
@@ -79,14 +83,10 @@ def write_turtle(document: Document) -> bytes:
     UnacceptableError
         When a client's own terms make no sense as triples.
     """
-    graph = Graph(bind_namespaces="none")
-    try:
-        graph += make_graph(_name_items(document))
-    except BROKEN:
-        raise UnacceptableError("application/ld+json") from None
+    graph = make_graph(_name_items(document))
     for item in _list_items(document):
         # of one that makes no sense the address is told
-        with suppress(*BROKEN):
+        with suppress(UnacceptableError):
             graph += make_graph(item)
     for prefix, iri in PREFIXES.items():
         graph.bind(prefix, iri)
@@ -113,15 +113,21 @@ def _name_items(document: Document) -> Document:
 
 
 def make_graph(document: Document) -> Graph:
-    """Return what a document says, as triples."""
-    local = _localize(document)
-    context = local.pop(CONTEXT, [])
+    """Return what a document says, as triples.
+
+    If the terms that its author defined make no sense, they do not count.
+    """
+    for has_own in (True, False):
+        with suppress(*BROKEN):
+            return _load(_localize(document, has_own=has_own))
+    raise UnacceptableError("application/ld+json")
+
+
+def _load(document: Document) -> Graph:
+    contexts = [dict(TERMS), *document.get(CONTEXT, ())]
     found = Graph(bind_namespaces="none")
-    to_rdf(
-        {CONTEXT: [dict(TERMS), *context], **local},
-        found,
-        base=str(document.get("id", "")),
-    )
+    base = str(document.get("id", ""))
+    to_rdf({**document, CONTEXT: contexts}, found, base=base)
     graph = Graph(bind_namespaces="none")
     for subject, predicate, value in found:
         graph.add((_mend(subject), _mend(predicate), _mend(value)))
@@ -139,16 +145,18 @@ def _quote(found: re.Match[str]) -> str:
     return quote(found[0], safe="")
 
 
-def _localize(value: Any) -> Any:  # noqa: ANN401 - JSON
+def _localize(value: Any, *, has_own: bool) -> Any:  # noqa: ANN401 - JSON
     """Return JSON without a context that would have to be fetched."""
     if isinstance(value, list):
-        return [_localize(one) for one in value]
+        return [_localize(one, has_own=has_own) for one in value]
     if not isinstance(value, dict):
         return value
     local = {
-        key: _localize(one) for key, one in value.items() if key != CONTEXT
+        key: _localize(one, has_own=has_own)
+        for key, one in value.items()
+        if key != CONTEXT
     }
-    contexts = _read_contexts(value.get(CONTEXT))
+    contexts = _read_contexts(value.get(CONTEXT)) if has_own else ()
     return {CONTEXT: contexts, **local} if contexts else local
 
 
@@ -212,7 +220,7 @@ def read_turtle(body: bytes, address: str) -> dict[str, Any]:
     except BROKEN as error:
         raise _refuse(f"this is no Turtle: {error}") from None
     root = _find_root(graph)
-    reader = _Reader(graph)
+    reader = _Reader(graph, root)
     document = reader.read_node(root)
     if reader.left:
         raise _refuse(
@@ -250,8 +258,9 @@ class _Reader:
     `left` are the statements that were not met.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, root: Node) -> None:
         self.graph = graph
+        self.root = root
         self.left = set(graph)
 
     def read_node(self, node: Node, depth: int = 0) -> dict[str, Any]:
@@ -272,10 +281,8 @@ class _Reader:
         return document
 
     def _is_shared(self, node: Node) -> bool:
-        leading = self.graph.triples((None, None, node))
-        return next(leading, None) is not None and (
-            next(leading, None) is not None
-        )
+        leading = list(islice(self.graph.triples((None, None, node)), 2))
+        return len(leading) > (node != self.root)
 
     def _read_property(
         self, predicate: Node, values: Sequence[Node], depth: int
