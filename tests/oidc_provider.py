@@ -37,6 +37,7 @@ class LocalProvider:
     claims: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     algorithm: str = "RS256"
+    kid: str = "one"
     key: RSAKey = field(
         default_factory=lambda: RSAKey.generate_key(
             2048, {"kid": "one"}, private=True
@@ -109,7 +110,7 @@ class LocalProvider:
         }
         key = OctKey.import_key(SECRET)
         return jwt.encode(
-            {"alg": self.algorithm, "kid": "one"},
+            {"alg": self.algorithm, "kid": self.kid},
             claims,
             self.key if self.algorithm == "RS256" else key,
             algorithms=[self.algorithm],
