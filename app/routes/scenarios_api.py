@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.db import DatabaseDep, SessionDep
 from app.errors import InvalidError
-from app.forms import SLUG_LENGTH, Line
+from app.forms import Line
 from app.identity import SignedIn
 from app.models import Answer
 from app.routes.comments_api import Reason
@@ -98,9 +98,7 @@ class ScenarioChange(BaseModel):
     text: ScenarioText = Field(description="TOML, 64 KiB at most.")
 
 
-ScenarioSlug = Annotated[
-    str, Path(max_length=SLUG_LENGTH, examples=["kleen-sti-shadow"])
-]
+ScenarioSlug = Annotated[str, Path(examples=["kleen-sti-shadow"])]
 
 
 @api.post(
@@ -167,11 +165,9 @@ def replace_scenario(  # noqa: PLR0913, PLR0917 - what the route depends on
     """
 
     def require(session: Session) -> None:
+        row = scenarios.read_question(session, slug)
         saving.require_saved(session, visitor, slug)
-        current = _describe_whole(
-            request, scenarios.read_question(session, slug)
-        )
-        require_match(request, current, sent.text)
+        require_match(request, _describe_whole(request, row), sent.text)
 
     with database.read() as session:
         require(session)
@@ -207,8 +203,8 @@ def remove_scenario(
 ) -> None:
     """Take a saved question off the list; an editor others', with a reason."""
     take_turn(session)
-    saving.require_removable(session, visitor, slug)
     row = scenarios.read_question(session, slug)
+    saving.require_removable(session, visitor, slug)
     require_match(request, _describe_whole(request, row))
     saving.remove_scenario(session, visitor, slug, reason=reason)
 

@@ -7,6 +7,7 @@ from app.routes import runs_api
 from app.routes.runs_api import ReportOut
 from app.services.explorer import Explorer, start_inline
 from app.sim import PLATFORMS
+from tests.routes.crew import Crew
 
 SLUG = "kleen-watchdog-nmi"
 
@@ -135,3 +136,38 @@ def test_an_unknown_scenario_is_not_found(
 def test_an_unknown_run_is_not_found(client: TestClient, name: str) -> None:
     assert client.get(f"/api/runs/{name}").status_code == 404
     assert client.get(f"/runs/{name}").status_code == 404
+
+
+def test_the_list_of_runs_gives_each_once_newest_first(crew: Crew) -> None:
+    every = crew.ask(None, "GET", "/api/runs?limit=500").json()["items"]
+    assert [run["created"] for run in every] == sorted(
+        (run["created"] for run in every), reverse=True
+    )
+    seen: list[str] = []
+    address: str | None = "/api/runs?limit=30"
+    while address:
+        answer = crew.ask(None, "GET", address)
+        seen += [run["id"] for run in answer.json()["items"]]
+        address = answer.links.get("next", {}).get("url")
+    assert seen == [run["id"] for run in every]
+    assert len(seen) == len(set(seen)) > 60
+    report = crew.ask(None, "GET", f"/api/runs/{seen[0]}")
+    again = crew.ask(
+        None,
+        "GET",
+        f"/api/runs/{seen[0]}",
+        If_None_Match=report.headers["etag"],
+    )
+    assert again.status_code == 304
+
+
+def test_runs_are_narrowed_to_a_question(crew: Crew) -> None:
+    (run,) = crew.ask(None, "GET", f"/api/runs?scenario={SLUG}").json()[
+        "items"
+    ]
+    assert run["scenario"] == SLUG
+    assert {answer["platform"] for answer in run["answers"]} <= set(PLATFORMS)
+    none = crew.ask(None, "GET", "/api/runs?scenario=none")
+    assert none.json()["items"] == []
+    for query in ("after=zz", "limit=0", "limit=501", "scenario=a+b"):
+        assert crew.ask(None, "GET", f"/api/runs?{query}").status_code == 422

@@ -7,6 +7,7 @@ from app.db import Database
 from app.models import Role
 from app.routes import runs_api
 from tests import factories
+from tests.routes.crew import Crew
 
 SLUG = "kleen-sti-shadow"
 SCENARIOS = ROOT / "app" / "corpus" / "vmi" / "scenarios"
@@ -86,3 +87,66 @@ def test_a_program_saves_a_question_with_a_token(
     assert refused.status_code == 422
     (error, *_) = refused.json()["errors"]
     assert (error["pointer"], error["line"]) == ("/scenario_text", 1)
+
+
+OTHER_TEXT = runs_api.SCENARIO.replace("for good", "for ever")
+LATE = '"of-yesterday"'
+
+
+def _save(crew: Crew, name: str) -> str:
+    sent = {"name": name, "text": runs_api.SCENARIO}
+    saved = crew.ask("ada", "POST", "/api/scenarios", sent=sent)
+    location: str = saved.headers["location"]
+    return location
+
+
+def test_a_question_is_replaced_by_who_read_its_last_version(
+    crew: Crew,
+) -> None:
+    address = _save(crew, "to-replace")
+    tag = crew.ask(None, "GET", address).headers["etag"]
+    sent = {"text": OTHER_TEXT}
+    for name, status in ((None, 401), ("eve", 403), ("bob", 403), ("ed", 403)):
+        answer = crew.ask(name, "PUT", address, sent=sent)
+        assert answer.status_code == status
+    late = crew.ask("ada", "PUT", address, sent=sent, If_Match=LATE)
+    assert late.status_code == 412
+    assert late.json()["draft"] == OTHER_TEXT
+    assert crew.ask(None, "GET", address).headers["etag"] == tag
+    answer = crew.ask("ada", "PUT", address, sent=sent, If_Match=tag)
+    assert answer.status_code == 200
+    assert answer.json()["text"] == OTHER_TEXT
+    broken = crew.ask("ada", "PUT", address, sent={"text": "question = 1"})
+    assert broken.status_code == 422
+    extra = crew.ask("ada", "PUT", address, sent=sent | {"author": "ed"})
+    assert extra.status_code == 422
+    assert crew.ask(None, "GET", address).json()["text"] == OTHER_TEXT
+
+
+def test_a_question_is_removed_by_its_author_or_an_editor(crew: Crew) -> None:
+    for name, query in (("ada", ""), ("ed", "?reason=of+no+use")):
+        address = _save(crew, f"removed-by-{name}")
+        assert crew.ask("bob", "DELETE", address).status_code == 403
+        assert crew.ask("ed", "DELETE", address).status_code == 422
+        late = crew.ask(name, "DELETE", address + query, If_Match=LATE)
+        assert late.status_code == 412
+        gone = crew.ask(name, "DELETE", address + query)
+        assert gone.status_code == 204
+        assert crew.ask(None, "GET", address).status_code == 404
+        listed = crew.ask(None, "GET", "/api/scenarios?limit=500").json()
+        assert f"removed-by-{name}" not in str(listed["items"])
+        assert crew.read_log()[-1].type == "scenario.removed"
+
+
+def test_a_question_of_the_corpus_stays(crew: Crew) -> None:
+    address = f"/api/scenarios/{SLUG}"
+    put = crew.ask("ed", "PUT", address, sent={"text": OTHER_TEXT})
+    assert put.status_code == 409
+    gone = crew.ask("ed", "DELETE", f"{address}?reason=x")
+    assert gone.status_code == 409
+    assert "corpus" in gone.json()["detail"]
+    for name in ("none", "%22", "x" * 500):
+        address = f"/api/scenarios/{name}"
+        assert crew.ask("ed", "DELETE", address).status_code == 404
+        put = crew.ask("ed", "PUT", address, sent={"text": OTHER_TEXT})
+        assert put.status_code == 404
