@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft4Validator, FormatChecker
-from referencing import Registry, Resource
+from jsonschema import (  # type: ignore[import-untyped]  # has no types
+    Draft4Validator,
+    FormatChecker,
+)
+from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
 FOLDER = Path(__file__).resolve().parents[1] / ".." / "shared" / "w3c"
@@ -40,7 +43,7 @@ def list_broken_rules(document: Mapping[str, Any]) -> list[str]:
 @cache
 def _read_rules() -> Mapping[str, Draft4Validator]:
     shared: Registry[Any] = Registry().with_resources(
-        (path.name, Resource(_read(path), DRAFT4))
+        (path.name, DRAFT4.create_resource(_read(path)))
         for path in (FOLDER / "definitions").glob("*.json")
     )
     listed = _read(FOLDER / "annotations" / "annotationMusts.test")
