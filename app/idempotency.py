@@ -134,7 +134,7 @@ class IdempotencyMiddleware:
                         partial(stored_answers.release, claimed=claim)
                     )
         if is_done:
-            if held.is_long:
+            if held.is_long or held.is_secret:
                 await held.replace(request)
             await self._write(
                 partial(
@@ -155,7 +155,10 @@ class IdempotencyMiddleware:
 
 
 class HeldAnswer:
-    """An answer that waits until it is stored, unless it is too long."""
+    """An answer that waits until it is stored, unless it is too long.
+
+    One that holds a secret waits too, and is not what is stored.
+    """
 
     def __init__(self, send: Send) -> None:
         self.send = send
@@ -163,6 +166,7 @@ class HeldAnswer:
         self.headers: Headers = ()
         self.body = bytearray()
         self.is_long = False
+        self.is_secret = False
         self._waiting: list[Message] = []
 
     async def take(self, message: Message) -> None:
@@ -173,6 +177,11 @@ class HeldAnswer:
                 (name.decode("latin-1"), value.decode("latin-1"))
                 for name, value in message["headers"]
             ]
+            # what tells a secret once says no-store; refusals say it too
+            is_kept_nowhere = ("cache-control", "no-store") in self.headers
+            self.is_secret = is_kept_nowhere and (
+                self.status < HTTPStatus.BAD_REQUEST
+            )
         self._waiting.append(message)
         if not self.is_long:
             self.body += message.get("body", b"")
@@ -187,11 +196,14 @@ class HeldAnswer:
         self._waiting.clear()
 
     async def replace(self, request: Request) -> None:
-        """Put what to tell a second time in the place of a long answer."""
+        """Put what to tell a second time in the place of the answer."""
+        why = f"more than {ANSWER_MOST} bytes of answer are not kept"
+        if self.is_secret:
+            why = "what it told is told once and not kept"
         problem = Problem(
             status=HTTPStatus.CONFLICT,
             detail=f"this was carried out before and answered {self.status}; "
-            f"more than {ANSWER_MOST} bytes of answer are not kept",
+            f"{why}",
         )
         told = await run_in_threadpool(answer, request, problem)
         self.status = told.status_code

@@ -22,6 +22,7 @@ from app.models import StoredAnswer
 from app.routes import problems
 from app.routes.errors import add_error_handlers
 from app.services import tokens
+from app.services.uses import UseNoter
 from tests import factories
 from tests.conftest import SQLiteCopies
 
@@ -38,6 +39,7 @@ class Site:
         self.has_begun = threading.Event()
         app = FastAPI()
         app.state.database = database
+        app.state.uses = UseNoter(database)
         app.state.settings = Settings(base_url="http://testserver")
         add_error_handlers(app)
         app.include_router(problems.router)

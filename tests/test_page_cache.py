@@ -16,6 +16,7 @@ from app.identity import SESSION_COOKIE, CurrentReviewer
 from app.models import Role
 from app.page_cache import Kept, PageCacheMiddleware, PageStore
 from app.services import entries, reviewers, sessions, tokens
+from app.services.uses import UseNoter
 
 ENTRIES = 50
 
@@ -29,6 +30,7 @@ class Site:
         self.moves: list[int] = []
         app = FastAPI()
         app.state.database = database
+        app.state.uses = UseNoter(database)
         app.state.settings = Settings()
         app.get("/page")(self.show)
         app.get("/set")(self.set_cookie)
