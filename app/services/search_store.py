@@ -14,7 +14,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import NamedTuple
 
-from sqlalchemy import column, delete, func, insert, select, table, text
+from sqlalchemy import (
+    BigInteger,
+    column,
+    delete,
+    func,
+    insert,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Session
 from sqlmodel import col
@@ -44,8 +53,10 @@ NAMED = {
 
 # no models: each engine has its own, and migrations compare the models
 FTS = table("search_text", column("rowid"), *map(column, COLUMNS))
-DOCUMENTS = table("search_text_docsize", column("id"))
-VECTORS = table("search_text", column("id"), column("terms", TSVECTOR))
+DOCUMENTS = table("search_text_docsize", column("id", BigInteger))
+VECTORS = table(
+    "search_text", column("id", BigInteger), column("terms", TSVECTOR)
+)
 
 
 class Known(NamedTuple):
