@@ -232,7 +232,9 @@ def test_a_comment_sent_twice_is_one_and_one_too_long_is_refused(
     sqlite_copies: SQLiteCopies, tmp_path: Path
 ) -> None:
     settings = Settings(
-        database_url=sqlite_copies.make("full"), data_dir=tmp_path
+        database_url=sqlite_copies.make("full"),
+        data_dir=tmp_path,
+        base_url="http://testserver",
     )
     with TestClient(create_app(settings)) as client:
         database: Database = client.app.state.database  # type: ignore[attr-defined]
