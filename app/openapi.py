@@ -15,7 +15,9 @@ from starlette.datastructures import URLPath
 from starlette.routing import NoMatchFound
 
 from app.openapi_parts import (
+    BODIES,
     DESCRIPTION,
+    EXAMPLES,
     FILTERS,
     KEY_HEADER,
     MATCH_HEADER,
@@ -122,6 +124,15 @@ def _describe_operation(path: str, method: str, operation: Json) -> None:
     given: list[Json] = operation.setdefault("parameters", [])
     for parameter in given:
         _describe_parameter(word, parameter)
+        own = EXAMPLES.get(operation["operationId"], {})
+        if parameter["name"] in own:
+            parameter["example"] = own[parameter["name"]]
+    body = BODIES.get(operation["operationId"])
+    for content in (
+        operation.get("requestBody", {}).get("content", {}).values()
+    ):
+        if body is not None:
+            content["example"] = body
     if method == "post":
         given.append(KEY_HEADER)
     if has_versions:

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from app.config import ROOT
 from app.idempotency import KEY_MOST
 from app.routes.problem_types import BY_STATUS, EXTRAS, TYPES
+from app.routes.runs_api import SCENARIO
+from app.services.asking import Question, compute_run_id
 
 Json = dict[str, Any]
 
@@ -64,7 +67,9 @@ class Place(NamedTuple):
     example: object
 
 
-RUN = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+QUESTION = "kleen-sti-shadow"
+_TEXT = ROOT / "app" / "corpus" / "vmi" / "scenarios" / f"{QUESTION}.toml"
+RUN = compute_run_id(Question(QUESTION, _TEXT.read_text()))
 PLACES: Mapping[tuple[str, str], Place] = {
     ("annotations", "name"): Place(
         "The annotation's id: the last part of its address.", "first-note"
@@ -80,14 +85,60 @@ PLACES: Mapping[tuple[str, str], Place] = {
     ("evidence", "number"): Place("The number of the evidence.", 1),
     ("runs", "id"): Place("The run's id: the hash of its content.", RUN),
     ("messages", "message_id"): Place(
-        "The Message-ID without brackets.", "4421C9D4.3050806@vmware.com"
+        "The Message-ID without brackets.", "first@review.example"
     ),
     ("account", "number"): Place("The token's or the session's number.", 1),
-    ("accounts", "name"): Place("The name of an account.", "ada"),
-    ("members", "name"): Place("The name of an account.", "ada"),
+    ("accounts", "name"): Place("The name of an account.", "bea"),
+    ("members", "name"): Place("The name of an account.", "bea"),
     ("invitations", "number"): Place("The invitation's number.", 1),
     ("bulk", "noun"): Place("What the lines are.", "threads"),
 }
+EXAMPLES: Mapping[str, Mapping[str, object]] = {
+    "show_proposal_annotation": {"name": "second-note"},
+    "replace_proposal_annotation": {"name": "second-note"},
+    "delete_proposal_annotation": {"name": "second-note"},
+    "update_thread": {"slug": "ada-a-window-before-the-halt"},
+    "replace_scenario": {"slug": "asked-lost-wake-up"},
+    "remove_scenario": {"slug": "asked-lost-wake-up"},
+    "import_lines": {"noun": "comments"},
+    "read_own_token": {"number": 2},
+    "delete_own_token": {"number": 2},
+}
+"""Parts of addresses for which an operation needs another example."""
+
+BODIES: Mapping[str, object] = {
+    "create_revision": {
+        "text": "# The RFC\n\nWords.\n",
+        "change": "An earlier draft, which mails quote.",
+        "dated_on": "2006-03-01",
+        "is_reference": True,
+    },
+    "create_messages": "From: Ada <ada@review.example>\n"
+    "Date: Thu, 23 Mar 2006 10:00:00 +0000\n"
+    "Message-ID: <first@review.example>\n"
+    "Subject: A question\n\nWhat if an NMI arrives here?\n",
+    "create_thread_item": {
+        "title": "A window before the halt",
+        "kind": "objection",
+        "severity": "concern",
+        "text": "An interrupt can arrive **between** the two calls.",
+        "calls": ["VMI_Halt"],
+    },
+    "update_thread": {"severity": "blocking"},
+    "create_comment": {"text": "An NMI can arrive **between** the two steps."},
+    "create_evidence": {
+        "run": RUN,
+        "platform": "software",
+        "outcome": "sleeps-with-work",
+        "expected": "never",
+    },
+    "create_scenario": {"name": "lost-wake-up", "text": SCENARIO},
+    "replace_scenario": {"text": SCENARIO.replace("irq0 = 1", "irq0 = 2")},
+    "update_account": {"role": "editor"},
+    "update_members": {"is_private": False},
+}
+"""Bodies that are taken as they stand; others are made of their fields."""
+
 FILTERS: Mapping[tuple[str, str], str] = {
     ("calls", "group"): "Only calls of this group.",
     ("calls", "status"): "Only calls that the text treats so.",

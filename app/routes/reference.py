@@ -1,10 +1,12 @@
 """The reference of the API, made of its OpenAPI document; needs no script."""
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
@@ -61,7 +63,7 @@ class Operation:
     needs_token: bool
     parameters: Sequence[Part]
     shape: str
-    example: str
+    command: str
     replies: Sequence[Reply]
 
 
@@ -120,13 +122,14 @@ def read_operation(
     """Return one operation as the page shows it."""
     content = operation.get("requestBody", {}).get("content", {})
     body = content.get("application/json", {})
+    needs_token = {} not in operation.get("security", ())
     return Operation(
         id=operation["operationId"],
         method=method.upper(),
         path=path,
         summary=operation.get("summary", ""),
         html=render_markdown(operation.get("description", "")),
-        needs_token=method != "get" and bool(operation.get("security")),
+        needs_token=needs_token,
         parameters=[
             read_part(
                 document,
@@ -138,9 +141,46 @@ def read_operation(
             for one in operation.get("parameters", [])
         ],
         shape=find_shape(document, body.get("schema", {})),
-        example=write_example(document, body) if body else "",
+        command=write_command(document, method, path, operation),
         replies=list(read_replies(document, operation["responses"])),
     )
+
+
+def write_command(
+    document: Json, method: str, path: str, operation: Json
+) -> str:
+    """Return a line of curl that does the operation's example.
+
+    The shell knows `REVIEW`, where this site is, and `TOKEN`.
+    """
+    filled, query = path, []
+    for one in operation.get("parameters", ()):
+        value = find_example(document, one)
+        if one["in"] == "path":
+            filled = filled.replace(
+                f"{{{one['name']}}}", quote(str(value), safe="@")
+            )
+        elif one.get("required"):
+            pair = shlex.quote(f"{one['name']}={value}")
+            query.append(f"--get --data-urlencode {pair}")
+    verb = "" if method == "get" else f" -X {method.upper()}"
+    parts = [f'curl -fsS{verb} "$REVIEW{filled}"', *query]
+    if {} not in operation.get("security", ()):
+        parts.append('-H "Authorization: Bearer $TOKEN"')
+    contents = operation.get("requestBody", {}).get("content", {})
+    for media, content in list(contents.items())[:1]:
+        parts.append(f"-H 'Content-Type: {media}' --data-binary @- <<'END'")
+        parts[-1] += f"\n{write_example(document, content).rstrip()}\nEND"
+    return " \\\n  ".join(parts)
+
+
+def find_example(document: Json, parameter: Json) -> object:
+    """Return a value that a parameter takes."""
+    if "example" in parameter:
+        return parameter["example"]
+    for value in (*parameter.get("examples", {}).values(),):
+        return value["value"]
+    return make_example(document, parameter["schema"])
 
 
 def read_replies(document: Json, responses: Json) -> Iterator[Reply]:
@@ -259,6 +299,8 @@ def write_example(document: Json, content: Json) -> str:
         value = content.get("example") or make_example(
             document, content.get("schema", {})
         )
+    if isinstance(value, str):
+        return value
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 

@@ -1,0 +1,92 @@
+"""The API keeps to its description, whatever is sent to a live server.
+
+All checks of schemathesis run, by somebody without a name and by an
+administrator's program. The seed is in the output; another run of CI may set
+another by `SCHEMATHESIS_SEED`.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.config import Settings
+from app.db import Database
+from app.main import create_app
+from app.models import Role
+from tests import factories
+from tests.conftest import SQLiteCopies
+from tests.live_server import serve_app
+
+ROOT = Path(__file__).resolve().parents[1]
+PROGRAM = Path(sys.executable).parent / "schemathesis"
+SEED = os.environ.get("SCHEMATHESIS_SEED", "20061123")
+
+
+@pytest.fixture
+def database(sqlite_copies: SQLiteCopies) -> Iterator[Database]:
+    """Return a fresh database with the bundled corpus."""
+    database = Database(sqlite_copies.make("full"))
+    yield database
+    database.close()
+    sqlite_copies.drop(database.url)
+
+
+@pytest.mark.parametrize(
+    ("who", "phases", "examples"),
+    [
+        ("nobody", "examples,coverage", 1),
+        ("administrator", "examples,coverage,fuzzing,stateful", 4),
+    ],
+)
+def test_every_answer_is_as_described(
+    database: Database, tmp_path: Path, who: str, phases: str, examples: int
+) -> None:
+    settings = Settings(
+        database_url=database.url,
+        data_dir=tmp_path,
+        run_seconds=0.5,
+        limit_reads="",
+        limit_writes="",
+        limit_sign_ins="",
+        limit_imports="",
+        limit_runs="",
+    )
+    header = []
+    if who == "administrator":
+        with database.write() as session:
+            factories.make_visitor(session, "ada", Role.administrator)
+            token = factories.make_token(session)["Authorization"]
+        header = ["--header", f"Authorization: {token}"]
+    with serve_app(create_app(settings)) as url:
+        done = subprocess.run(
+            [
+                PROGRAM,
+                "--config-file",
+                ROOT / "tests" / "schemathesis.toml",
+                "run",
+                f"{url}/openapi.json",
+                *("--checks", "all"),
+                *("--phases", phases),
+                *("--max-examples", str(examples)),
+                *("--seed", SEED),
+                *("--suppress-health-check", "all"),
+                *header,
+            ],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "SCHEMATHESIS_HOOKS": "tests.schemathesis_hooks",
+                "PYTHONPATH": str(ROOT),
+                "NO_COLOR": "1",
+            },
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+    assert f"Seed: {SEED}" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout
