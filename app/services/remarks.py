@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import structlog
 import uuid_utils
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import Session, aliased
 from sqlmodel import col
 
@@ -177,7 +177,7 @@ class RemarkRow(NamedTuple):
     """A remark as a margin shows it, and how sure its place is.
 
     `quoted` is what it spoke of on the text that was read; `start` and `end`
-    are where that stands now.
+    are where that stands now. `html` is there if no mail shows the whole.
     """
 
     anchor: int
@@ -192,7 +192,13 @@ class RemarkRow(NamedTuple):
     created_at: datetime
     text: str
     message_id: str | None
+    html: str
     is_imported: bool
+
+    @property
+    def is_long(self) -> bool:
+        """Tell whether its first words are not all of it."""
+        return len(" ".join(self.text.split())) > EXCERPT
 
     @property
     def is_sure(self) -> bool:
@@ -249,6 +255,7 @@ def _read_rows(
             col(Annotation.created_at),
             col(Annotation.text),
             col(Annotation.message_id),
+            case((col(Message.id).is_(None), col(Annotation.html)), else_=""),
             col(Message.id),
         )
         .join(Annotation, col(Annotation.id) == col(Anchor.annotation_id))
