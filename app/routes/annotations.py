@@ -29,15 +29,17 @@ from app.routes.annotation_forms import (
     Form,
     FormDep,
     answer_form,
+    complete,
     get_base,
     require_state,
     write_json,
 )
 from app.services import annotation_changes
+from app.services.annotation_pages import Stored, read_stored
 from app.services.annotation_rows import (
     AnnotationRow,
     absolutize,
-    get_annotation,
+    make_address,
     make_path,
 )
 from app.services.reviewers import Visitor
@@ -235,10 +237,10 @@ def _show(
     request: Request, session: Session, form: Form, place: tuple[str, str]
 ) -> Response:
     container, name = place
-    row = get_annotation(session, name)
-    if row.container != container:
-        return _redirect(row)
-    return _answer(request, row, form)
+    stored = read_stored(session, name)
+    if stored.container != container:
+        return _redirect(stored, name)
+    return answer_form(form, _complete(request, stored), HEADERS)
 
 
 @router.put("/annotations/{name}", summary="Replace an annotation", **CHANGES)
@@ -269,12 +271,12 @@ def _replace(
     request: Request, session: Session, sent: Sent, place: tuple[str, str]
 ) -> Response:
     container, name = place
-    row = get_annotation(session, name)
-    if row.container != container:
-        return _redirect(row)
-    require_state(request, _write(request, row), sent.document)
+    stored = read_stored(session, name)
+    if stored.container != container:
+        return _redirect(stored, name)
+    require_state(request, _complete(request, stored), sent.document)
     changed = annotation_changes.replace_annotation(
-        session, sent.visitor, name, sent.document, version=row.version
+        session, sent.visitor, name, sent.document, version=stored.version
     )
     return _answer(request, changed, sent.form)
 
@@ -320,24 +322,25 @@ def _delete(
     reason: str,
 ) -> Response:
     container, name = place
-    row = get_annotation(session, name)
-    if row.container != container:
-        return _redirect(row)
-    require_state(request, _write(request, row), {})
+    stored = read_stored(session, name)
+    if stored.container != container:
+        return _redirect(stored, name)
+    require_state(request, _complete(request, stored), {})
     annotation_changes.delete_annotation(
-        session, visitor, name, reason=reason, version=row.version
+        session, visitor, name, reason=reason, version=stored.version
     )
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-def _redirect(row: AnnotationRow) -> Response:
+def _redirect(stored: Stored, name: str) -> Response:
     return RedirectResponse(
-        make_path(row), status_code=HTTPStatus.PERMANENT_REDIRECT
+        make_address(stored.container, name),
+        status_code=HTTPStatus.PERMANENT_REDIRECT,
     )
 
 
-def _write(request: Request, row: AnnotationRow) -> str:
-    return write_json(absolutize(row.document, get_base(request)))
+def _complete(request: Request, stored: Stored) -> str:
+    return complete(stored.document, get_base(request))
 
 
 def _answer(
@@ -348,6 +351,5 @@ def _answer(
     status: int = HTTPStatus.OK,
     headers: Mapping[str, str] = MappingProxyType({}),
 ) -> Response:
-    return answer_form(
-        form, _write(request, row), {**HEADERS, **headers}, status=status
-    )
+    content = write_json(absolutize(row.document, get_base(request)))
+    return answer_form(form, content, {**HEADERS, **headers}, status=status)

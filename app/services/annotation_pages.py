@@ -1,4 +1,4 @@
-"""Pages of a container: which annotations stand on one, and around it.
+"""Annotations as they are sent: one, or a page of a container.
 
 A page begins after an annotation, or ends before one, and does not count
 from the container's start: whoever walks from page to page meets each
@@ -12,10 +12,11 @@ annotation's address is that of the container it was posted to.
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     Text,
     bindparam,
     cast,
@@ -27,9 +28,9 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from app.db import UTCDateTime
-from app.errors import NotFoundError
+from app.errors import GoneError, NotFoundError
 from app.models import Annotation
-from app.services.annotation_rows import Place
+from app.services.annotation_rows import NOUN, Place
 
 FIRST = "first"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,6 +47,20 @@ _AFTER: ColumnElement[bool] = tuple_(*_ORDER) > _MARKED
 _BEFORE: ColumnElement[bool] = tuple_(*_ORDER) < _MARKED
 _PLACES = select(*_ORDER, col(Annotation.container)).where(_LIVING)
 _WHOLE = _PLACES.add_columns(cast(col(Annotation.document), Text))
+_SIZE = bindparam("size", type_=Integer())
+# put together once, for that takes longer than reading the rows
+_PAGES = {
+    (is_whole, is_before): rows.where(*conditions)
+    .order_by(*(_REVERSED if is_before else _ORDER))
+    .limit(_SIZE)
+    for is_whole, rows in ((False, _PLACES), (True, _WHOLE))
+    for is_before, conditions in (
+        (None, ()),
+        (False, (_AFTER,)),
+        (True, (_BEFORE,)),
+    )
+}
+_FROM_END = _PLACES.order_by(*_REVERSED).offset(_SIZE).limit(1)
 _LATEST = select(
     # of those that are left, for it is the index's second column
     select(func.max(col(Annotation.created_at)))
@@ -55,6 +70,12 @@ _LATEST = select(
     select(func.max(col(Annotation.deleted_at))).scalar_subquery(),
     select(func.count()).where(_LIVING).scalar_subquery(),
 )
+_ONE = select(
+    col(Annotation.container),
+    cast(col(Annotation.document), Text),
+    col(Annotation.version),
+    col(Annotation.deleted_at),
+).where(col(Annotation.id) == bindparam("id"))
 _COUNT_BEFORE = select(func.count()).where(_LIVING, _BEFORE)
 
 
@@ -90,6 +111,14 @@ class Member(NamedTuple):
     document: str = ""
 
 
+class Stored(NamedTuple):
+    """An annotation as it is stored; `document` is JSON."""
+
+    container: str
+    document: str
+    version: int
+
+
 class PageRows(NamedTuple):
     """A page's annotations, and how many stand before them."""
 
@@ -117,6 +146,25 @@ def read_mark(name: str) -> Mark | None:
     except OverflowError:
         raise NotFoundError("page", name) from None
     return Mark(found[1] == "before", Place(at, found[3]))
+
+
+def read_stored(session: Session, id_: str) -> Stored:
+    """Return an annotation, with nothing that is not sent.
+
+    Raises
+    ------
+    NotFoundError
+        When there never was one.
+    GoneError
+        When it was deleted.
+    """
+    row = session.execute(_ONE, {"id": id_}).first()
+    if row is None:
+        raise NotFoundError(NOUN, id_)
+    container, document, version, deleted_at = row
+    if deleted_at is not None:
+        raise GoneError(NOUN, id_)
+    return Stored(container, document, version)
 
 
 def read_summary(session: Session) -> Summary:
@@ -169,16 +217,13 @@ def read_page(
 def _read_members(
     session: Session, mark: Mark | None, *, size: int, is_whole: bool
 ) -> list[Member]:
-    chosen: Any = _WHOLE if is_whole else _PLACES
-    is_reversed = mark is not None and mark.is_before
-    if mark is not None:
-        chosen = chosen.where(_BEFORE if mark.is_before else _AFTER)
     rows = session.execute(
-        chosen.order_by(*(_REVERSED if is_reversed else _ORDER)).limit(size),
-        {"at": mark.place.created_at, "id": mark.place.id} if mark else {},
+        _PAGES[is_whole, mark.is_before if mark else None],
+        {"size": size}
+        | ({"at": mark.place.created_at, "id": mark.place.id} if mark else {}),
     )
-    members = [Member._make((*row, "")[:4]) for row in rows]
-    return members[::-1] if is_reversed else members
+    members = [Member(*row) for row in rows]
+    return members[::-1] if mark is not None and mark.is_before else members
 
 
 def _count_before(session: Session, place: Place) -> int:
@@ -195,7 +240,5 @@ def find_last(session: Session, total: int, size: int) -> Mark | None:
     if total <= size:
         return None
     rest = (total - 1) % size + 1
-    row = session.execute(
-        _PLACES.order_by(*_REVERSED).offset(rest).limit(1)
-    ).one()
+    row = session.execute(_FROM_END, {"size": rest}).one()
     return Mark(is_before=False, place=Place(row[0], row[1]))
