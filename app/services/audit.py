@@ -54,6 +54,9 @@ TYPES: Mapping[AuditKind, Sequence[str]] = {
 }
 
 
+WORDS: Mapping[str, str] = {"True": "yes", "False": "no"}
+
+
 class AuditLine(NamedTuple):
     """One act on accounts."""
 
@@ -68,9 +71,9 @@ class AuditLine(NamedTuple):
     def told(self) -> str:
         """Return what else is known of it, in a line."""
         return ", ".join(
-            f"{key.replace('_', ' ')} {value}"
+            f"{key.replace('_', ' ')} {WORDS.get(str(value), value)}"
             for key, value in self.data.items()
-            if value not in (None, "")
+            if value not in {None, ""}
         )
 
 
