@@ -1,0 +1,1 @@
+"""Attacks on the service: what a hostile stranger would send."""
