@@ -23,7 +23,13 @@ from app.config import ROOT, Settings
 from app.db import Database
 from app.models import Role, SearchKind
 from app.routes.decisions import DecisionForm
-from app.services import decisions, exports, reviewers, search_store
+from app.services import (
+    decisions,
+    exports,
+    invitations,
+    reviewers,
+    search_store,
+)
 from app.services.search import Order
 from tests import factories
 from tests.conftest import SQLiteCopies
@@ -316,6 +322,67 @@ def test_a_password_is_changed_from_standard_input(url: str, run: Run) -> None:
     assert account is not None
     assert account.password_hash is not None
     assert "long enough" not in account.password_hash
+
+
+def test_accounts_are_managed_in_the_terminal(url: str, run: Run) -> None:
+    """Invite, change a role, disable, list; each refusal is a line."""
+    status, out, err = run(
+        "reviewer", "invite", "--role", "editor", "--days", "2"
+    )
+    assert (status, "within 2 days" in err) == (0, True)
+    secret = out.strip().rpartition("/")[2]
+    run("reviewer", "add", "fred", "--link")
+    assert run("reviewer", "role", "fred", "administrator")[0] == 0
+    status, _, err = run("reviewer", "disable", "fred")
+    assert (status, "only administrator" in err) == (1, True)
+    run("reviewer", "add", "rosa", "--role", "administrator", "--link")
+    assert run("reviewer", "role", "fred", "reader")[0] == 0
+    status, _, err = run("reviewer", "role", "fred", "root")
+    assert status == 2
+    assert run("reviewer", "disable", "fred")[0] == 0
+    assert "fred\treader\tdisabled\tnever" in run("reviewer", "list")[1]
+    status, _, err = run("reviewer", "add", "fred", "--link")
+    assert (status, "fred is disabled" in err) == (1, True)
+    assert run("reviewer", "enable", "fred")[0] == 0
+    database = Database(url)
+    with database.read() as session:
+        row = invitations.find_open_invitation(
+            session, reviewers.compute_digest(secret)
+        )
+    database.close()
+    assert row is not None
+    assert (row.role, row.inviter) == (Role.editor, None)
+
+
+@pytest.mark.usefixtures("url")
+def test_tokens_are_made_listed_and_revoked_in_the_terminal(run: Run) -> None:
+    """What is listed does not tell the secret."""
+    run("reviewer", "add", "gwen", "--link")
+    made = ("token", "create", "gwen", "--scope", "read", "--days", "0")
+    secret = run(*made)[1].strip()
+    listed = run("token", "list", "gwen")[1]
+    assert secret not in listed
+    assert secret[:8] in listed
+    assert "read\tends never\tused never" in listed
+    number = listed.split("\t")[0]
+    assert run("token", "revoke", number)[0] == 0
+    assert run("token", "list", "gwen")[1] == ""
+    assert run("token", "revoke", number)[0] == 1
+
+
+@pytest.mark.usefixtures("url")
+def test_members_are_chosen_in_the_terminal(run: Run) -> None:
+    """And the review is closed to others, and opened."""
+    run("load")
+    run("reviewer", "add", "hans", "--link")
+    assert run("member", "add", "hans")[0] == 0
+    assert run("member", "close")[0] == 0
+    status, out, err = run("member", "list")
+    assert (status, "private" in err) == (0, True)
+    assert out.startswith("hans\treviewer\t")
+    assert run("member", "remove", "hans")[0] == 0
+    assert run("member", "remove", "hans")[0] == 1
+    assert "open now" in run("member", "open")[1]
 
 
 @pytest.mark.usefixtures("url")
