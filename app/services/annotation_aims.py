@@ -42,6 +42,17 @@ SUFFIXES = (".json", ".jsonld", ".md", ".html")
 
 _PATH = re.compile(r"(/[^?#]*)(?:\?[^#]*)?(?:#(.*))?", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,9}")
+# put together once: it is asked for each time
+_EDITIONS = select(col(Revision.id), col(Revision.number)).limit(1)
+_NEWEST = _EDITIONS.where(col(Revision.id) == select_newest_id())
+
+
+class Edition(NamedTuple):
+    """The revision that was read."""
+
+    id: int
+    number: int
+    is_newest: bool
 
 
 class Point(NamedTuple):
@@ -52,8 +63,7 @@ class Point(NamedTuple):
     others as the client said. `section` and `call` are their names.
     """
 
-    revision_id: int
-    revision: int
+    edition: Edition
     clause: Clause | None
     call_id: int | None
     call: str | None
@@ -134,11 +144,6 @@ def _find_parent(session: Session, id_: str) -> Aim:
     return Aim(*row) if row else Aim()
 
 
-class _Edition(NamedTuple):
-    id: int
-    number: int
-
-
 class _Finder:
     """Finds points; each text is read once."""
 
@@ -164,32 +169,32 @@ class _Finder:
 
     def _find_edition(
         self, rest: str, at: datetime | None
-    ) -> tuple[_Edition | None, str]:
+    ) -> tuple[Edition | None, str]:
         """Return the revision that was read, and the section's name."""
         first, _, name = rest.partition("/")
-        wanted = select(col(Revision.id), col(Revision.number)).limit(1)
-        newest = wanted.where(col(Revision.id) == select_newest_id())
-        chosen = newest
+        chosen = None
         if first == "revisions" and name:
             number = _NUMBER.match(name)
             name = name.partition("/")[2]
             if number:
-                chosen = wanted.where(
+                chosen = _EDITIONS.where(
                     col(Revision.number) == int(number.group())
                 )
         else:
             name = _cut_suffix(rest)
             if at is not None:
-                chosen = wanted.where(
+                chosen = _EDITIONS.where(
                     col(Revision.is_reference).is_(False),
                     col(Revision.dated_on) <= f"{at:%Y-%m-%d}",
                     func.coalesce(col(Revision.created_at), at) <= at,
                 ).order_by(col(Revision.number).desc())
-        row = (
-            self.session.execute(chosen).first()
-            or self.session.execute(newest).first()
-        )
-        return (_Edition(row[0] or 0, row[1]) if row else None), name
+        newest = self.session.execute(_NEWEST).first()
+        if newest is None:
+            return None, name
+        row = newest
+        if chosen is not None:
+            row = self.session.execute(chosen).first() or newest
+        return Edition(row[0] or 0, row[1], row[0] == newest[0]), name
 
     def _read_clauses(self, revision_id: int) -> list[Clause]:
         if revision_id not in self.clauses:
@@ -211,7 +216,7 @@ class _Finder:
 
     def _make_point(
         self,
-        edition: _Edition,
+        edition: Edition,
         clauses: Sequence[Clause],
         selection: Selection,
         spot: Spot,
@@ -220,8 +225,7 @@ class _Finder:
         passage = _make_passage(clause, selection, spot)
         call_id, call = self._find_concerned(clause, passage)
         return Point(
-            edition.id,
-            edition.number,
+            edition,
             clause,
             call_id,
             call,
@@ -276,7 +280,7 @@ class _Finder:
         selection = target.selection
         if not selection.exact.strip():
             spot = Spot(AnchorState.exact, CERTAIN, None)
-            return [Point(edition.id, edition.number, None, *row, spot, None)]
+            return [Point(edition, None, *row, spot, None)]
         clauses = self._read_clauses(edition.id)
         section_id = self.session.scalar(
             select(col(CallSection.section_id))

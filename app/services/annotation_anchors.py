@@ -35,18 +35,18 @@ def add_points(
     ]
     session.add_all(made)
     session.flush()
-    if thread_id is not None:
-        for revision_id in {point.revision_id for point in points}:
-            anchors.link_threads(session, revision_id, [thread_id])
-    newest = get_newest(session).id if made else 0
-    for revision_id in {point.revision_id for point in points} - {newest}:
-        anchors.carry_anchors(
-            session,
-            [one for one in made if one.revision_id == revision_id],
-            revision_id,
-            newest,
-            actor,
-        )
+    read = {point.edition for point in points}
+    for edition in read:
+        if thread_id is not None:
+            anchors.link_threads(session, edition.id, [thread_id])
+        if not edition.is_newest:
+            anchors.carry_anchors(
+                session,
+                [one for one in made if one.revision_id == edition.id],
+                edition.id,
+                get_newest(session).id,
+                actor,
+            )
 
 
 def _make_anchor(
@@ -60,7 +60,7 @@ def _make_anchor(
     return Anchor(
         annotation_id=annotation_id,
         thread_id=thread_id,
-        revision_id=point.revision_id,
+        revision_id=point.edition.id,
         position=position,
         section_id=clause.id if clause else None,
         call_id=point.call_id,
@@ -103,7 +103,7 @@ def describe_points(points: Sequence[Point]) -> list[Mapping[str, Any]]:
     """Return what an entry says of new anchors."""
     return [
         {
-            "revision": point.revision,
+            "revision": point.edition.number,
             "section": point.section,
             "call": point.call,
             "state": point.spot.state.value,

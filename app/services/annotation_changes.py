@@ -101,10 +101,8 @@ def create_annotation(
             document, make_address(container, id_), _get_agent(visitor), now
         ),
     )
-    session.add(annotation)
-    session.flush()
     placed = place_annotation(session, visitor, annotation, checked, aim)
-    _store_tags(session, id_, checked)
+    _add_tags(session, id_, checked)
     append_entry(
         session,
         visitor.actor,
@@ -146,12 +144,15 @@ def _choose_id(session: Session, slug: str | None) -> str:
     return str(uuid_utils.uuid7())
 
 
-def _store_tags(session: Session, id_: str, checked: Checked) -> None:
-    session.execute(
-        delete(AnnotationTag).where(col(AnnotationTag.annotation_id) == id_)
-    )
+def _add_tags(session: Session, id_: str, checked: Checked) -> None:
     session.add_all(
         AnnotationTag(annotation_id=id_, tag=tag) for tag in checked.tags
+    )
+
+
+def _remove_tags(session: Session, id_: str) -> None:
+    session.execute(
+        delete(AnnotationTag).where(col(AnnotationTag.annotation_id) == id_)
     )
 
 
@@ -210,7 +211,8 @@ def replace_annotation(
         move_annotation(session, visitor, annotation, checked, aim)
     session.flush()
     reword_thread(session, annotation)
-    _store_tags(session, id_, checked)
+    _remove_tags(session, id_)
+    _add_tags(session, id_, checked)
     changed = get_annotation(session, id_)
     append_entry(
         session,
@@ -276,9 +278,7 @@ def delete_annotation(
     annotation.deleted_at = datetime.now(UTC)
     session.flush()
     remove_anchors(session, id_)
-    session.execute(
-        delete(AnnotationTag).where(col(AnnotationTag.annotation_id) == id_)
-    )
+    _remove_tags(session, id_)
     append_entry(
         session,
         visitor.actor,

@@ -67,10 +67,12 @@ def place_annotation(
     checked: Checked,
     aim: Aim,
 ) -> Placed | None:
-    """Put a new annotation where it belongs; return its thread, if any."""
+    """Store a new annotation where it belongs; return its thread, if any."""
     if _opens(annotation, checked, aim):
         return _open_thread(session, visitor, annotation, checked, aim.points)
     _join(session, annotation, checked, aim)
+    session.add(annotation)
+    session.flush()
     _add_points(session, visitor.actor, annotation, aim)
     if annotation.thread_id is None or aim.thread is None:
         return None
@@ -104,7 +106,6 @@ def _join(
         if aim.parent is not None and _is_opener(session, aim.parent):
             # posts that answer the opener stand at the top
             annotation.parent_id = None
-    session.flush()
 
 
 def _is_opener(session: Session, id_: str) -> bool:
@@ -172,6 +173,7 @@ def _open_thread(
     thread = store_thread(session, visitor, opener)
     annotation.thread_id = get_id(thread)
     annotation.position = OPENER
+    session.add(annotation)
     session.flush()
     calls = _tie(session, visitor.actor, thread, points)
     return Placed(
@@ -237,6 +239,7 @@ def move_annotation(
         if answered is not None:
             raise ConflictError("it was answered, so it stays in its place")
         _join(session, annotation, checked, aim)
+        session.flush()
     remove_anchors(session, annotation.id)
     _add_points(session, visitor.actor, annotation, aim)
 

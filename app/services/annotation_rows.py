@@ -292,35 +292,7 @@ def _read(
     if is_newest_first:
         order = [column.desc() for column in order]
     rows = session.execute(
-        _join(
-            select(
-                col(Annotation.id),
-                col(Annotation.container),
-                col(Annotation.document),
-                col(Annotation.version),
-                col(Annotation.motivation),
-                col(Annotation.created_at),
-                col(Annotation.modified_at),
-                col(Annotation.deleted_at),
-                col(Thread.slug),
-                col(Annotation.parent_id),
-                col(Reviewer.name),
-                col(Annotation.text),
-                col(Annotation.source),
-                func.coalesce(
-                    col(Person.name), col(Reviewer.display_name), ""
-                ),
-                col(Annotation.html),
-                col(Annotation.message_id),
-                col(Annotation.position),
-                col(Annotation.reviewer_id),
-                col(Annotation.thread_id),
-            )
-        )
-        .outerjoin(Person, col(Person.id) == col(Annotation.person_id))
-        .where(*conditions)
-        .order_by(*order)
-        .limit(min(limit, MOST))
+        _ROWS.where(*conditions).order_by(*order).limit(min(limit, MOST))
     )
     return [AnnotationRow._make(row) for row in rows]
 
@@ -331,3 +303,28 @@ def _join(wanted: Chosen) -> Chosen:
         .outerjoin(Thread, col(Thread.id) == col(Annotation.thread_id))
         .outerjoin(Reviewer, col(Reviewer.id) == col(Annotation.reviewer_id))
     )
+
+
+_ROWS = _join(
+    select(
+        col(Annotation.id),
+        col(Annotation.container),
+        col(Annotation.document),
+        col(Annotation.version),
+        col(Annotation.motivation),
+        col(Annotation.created_at),
+        col(Annotation.modified_at),
+        col(Annotation.deleted_at),
+        col(Thread.slug),
+        col(Annotation.parent_id),
+        col(Reviewer.name),
+        col(Annotation.text),
+        col(Annotation.source),
+        func.coalesce(col(Person.name), col(Reviewer.display_name), ""),
+        col(Annotation.html),
+        col(Annotation.message_id),
+        col(Annotation.position),
+        col(Annotation.reviewer_id),
+        col(Annotation.thread_id),
+    )
+).outerjoin(Person, col(Person.id) == col(Annotation.person_id))

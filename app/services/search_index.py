@@ -17,7 +17,14 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from app.db import Database
-from app.models import Entry, Message, SearchItem, SearchKind, SearchState
+from app.models import (
+    Entry,
+    Message,
+    SearchItem,
+    SearchKind,
+    SearchState,
+    ThreadState,
+)
 from app.services import search_mails, search_store
 from app.services.search_records import Findable
 from app.services.search_texts import READERS
@@ -120,11 +127,27 @@ def catch_up(session: Session) -> None:
             continue
         noun, _, name = subject.partition(":")
         told.append((noun, name))
-        told += [(k, v) for k, v in data.items() if isinstance(v, str)]
+        told += [
+            (k, v)
+            for k, v in data.items()
+            if isinstance(v, str) and not _is_as_before(type_, k, data)
+        ]
         if isinstance(data.get("supersedes"), int):
             told.append(("decision", str(data["supersedes"])))
     _add_imported(session, imported)
     _refresh_told(session, told)
+
+
+def _is_as_before(type_: str, noun: str, data: Mapping[str, object]) -> bool:
+    """Tell whether what a line names is found as it was before it.
+
+    A reply changes its thread by no word but that it is answered now.
+    """
+    return (
+        type_ == "annotation.created"
+        and noun == "thread"
+        and data.get("was") != ThreadState.unanswered
+    )
 
 
 def _add_imported(session: Session, message_ids: Sequence[str]) -> None:
@@ -186,6 +209,8 @@ def refresh(
     things = list(READERS[kind](session, refs))
     keep(session, things)
     there = {thing.ref for thing in things}
+    if refs is not None and there.issuperset(refs):
+        return
     held = select(col(SearchItem.id), col(SearchItem.ref)).where(
         col(SearchItem.kind) == kind
     )

@@ -223,6 +223,8 @@ def read_threads(session: Session, refs: Refs) -> Iterator[Findable]:
 
 
 def _read_thread_links(session: Session, ids: Ids = None) -> Links:
+    if ids is not None and not ids:
+        return Links({}, {})
     calls: dict[int, list[str]] = defaultdict(list)
     for id_, name in session.execute(
         _narrow(
@@ -275,7 +277,8 @@ def read_annotations(session: Session, refs: Refs) -> Iterator[Findable]:
     ).all()
     threads = {row[0].thread_id for row in rows} - {None}
     links = _read_thread_links(session, None if refs is None else threads)
-    remarks = _read_remark_facts(session, refs)
+    has_remarks = any(row[0].thread_id is None for row in rows)
+    remarks = _read_remark_facts(session, refs) if has_remarks else {}
     for note, title, person, display_name, account in rows:
         if note.thread_id is not None and note.position == OPENER:
             continue
