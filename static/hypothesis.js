@@ -1,6 +1,8 @@
 // Starts the Hypothesis client on a page of the document. What it needs to
 // know is asked for anew with each page: the grant in it is good for minutes,
-// and the page itself may come from a cache.
+// and the page itself may come from a cache. It looks for quotes in all the
+// text of the page, so that words which are gone, and which our margin quotes,
+// are moved out of its sight; else it would take the note for the passage.
 "use strict";
 {
   const { config, signIn } = document.currentScript.dataset;
@@ -22,6 +24,9 @@
     document.head.append(told, boot);
   };
 
+  for (const words of document.querySelectorAll(".margin .old-words")) {
+    words.attachShadow({ mode: "open" }).append(...words.childNodes);
+  }
   fetch(config)
     .then((answer) => (answer.ok ? answer.json().then(start) : undefined))
     .catch(() => console.warn("The Hypothesis client was not started."));
