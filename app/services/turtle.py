@@ -6,10 +6,12 @@ client defines itself prefixes and plain terms count. Importing this module
 takes a while; who needs no Turtle does without.
 """
 
+import json
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 from urllib.parse import quote
@@ -41,6 +43,8 @@ rdflib.NORMALIZE_LITERALS = False
 logging.getLogger("rdflib.term").setLevel(logging.CRITICAL)
 
 DEEPEST = 24
+KEPT = 1024
+KEPT_LENGTH = 4096
 CONTEXT = "@context"
 ILLEGAL = re.compile(r'[\x00-\x20<>"{}|\\^`]')
 BROKEN = (
@@ -83,14 +87,28 @@ def write_turtle(document: Document) -> bytes:
     UnacceptableError
         When a client's own terms make no sense as triples.
     """
-    graph = make_graph(_name_items(document))
+    parts = [_serialize(make_graph(_name_items(document)))]
     for item in _list_items(document):
-        # of one that makes no sense the address is told
-        with suppress(UnacceptableError):
-            graph += make_graph(item)
+        text = json.dumps(item)
+        is_short = len(text) <= KEPT_LENGTH
+        parts.append(_keep_item(text) if is_short else _write_item(text))
+    return "\n".join(parts).encode()
+
+
+def _write_item(text: str) -> str:
+    try:
+        return _serialize(make_graph(json.loads(text)))
+    except UnacceptableError:
+        return ""  # its address is told all the same
+
+
+_keep_item = lru_cache(maxsize=KEPT)(_write_item)
+
+
+def _serialize(graph: Graph) -> str:
     for prefix, iri in PREFIXES.items():
         graph.bind(prefix, iri)
-    return graph.serialize(format="turtle", encoding="utf-8")
+    return graph.serialize(format="turtle")
 
 
 def _list_items(document: Document) -> Iterator[Document]:
@@ -129,15 +147,19 @@ def _load(document: Document) -> Graph:
     base = str(document.get("id", ""))
     to_rdf({**document, CONTEXT: contexts}, found, base=base)
     graph = Graph(bind_namespaces="none")
-    for subject, predicate, value in found:
-        graph.add((_mend(subject), _mend(predicate), _mend(value)))
+    names: dict[Node, BNode] = {}
+    for triple in found:
+        subject, predicate, value = (_mend(node, names) for node in triple)
+        graph.add((subject, predicate, value))
     return graph
 
 
-def _mend(node: Node) -> Any:  # noqa: ANN401 - what rdflib's triples take
-    # an address that Turtle could not hold
+def _mend(node: Node, names: dict[Node, BNode]) -> Any:  # noqa: ANN401 - what triples take
+    # an address that Turtle could not hold, or a name that another may have
     if isinstance(node, URIRef) and ILLEGAL.search(node):
         return URIRef(ILLEGAL.sub(_quote, node))
+    if isinstance(node, BNode):
+        return names.setdefault(node, BNode())
     return node
 
 
