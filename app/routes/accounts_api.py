@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from app.db import SessionDep
 from app.forms import Line
@@ -55,7 +55,7 @@ class AccountIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     role: Role | None = None
-    is_disabled: bool | None = Field(
+    is_disabled: StrictBool | None = Field(
         default=None,
         description="Disabling ends sessions, tokens, links and invitations.",
         examples=[True],

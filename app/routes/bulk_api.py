@@ -39,6 +39,7 @@ from app.services.reviewers import Visitor
 
 NDJSON = "application/x-ndjson"
 TAKEN = frozenset({NDJSON, "application/ndjson", "application/jsonl"})
+LINES: dict[str, Any] = {"description": "JSON, an object a line."}
 LINES_MOST = 1000
 ROWS = 200
 
@@ -106,7 +107,7 @@ class Result(BaseModel):
             "creation.",
             "content": {
                 NDJSON: {
-                    "schema": {"type": "string"},
+                    "schema": LINES,
                     "example": '{"slug": "kleen-watchdog-nmi"}\n',
                 }
             },
@@ -209,7 +210,7 @@ READERS: Mapping[Noun, Reader] = {
             "description": "A result a line: status, and location or problem.",
             "content": {
                 NDJSON: {
-                    "schema": {"type": "string"},
+                    "schema": LINES,
                     "example": '{"line": 1, "status": 201, '
                     '"location": "/threads/a-window"}\n',
                 }
@@ -222,7 +223,7 @@ READERS: Mapping[Noun, Reader] = {
             "required": True,
             "content": {
                 NDJSON: {
-                    "schema": {"type": "string"},
+                    "schema": LINES,
                     "example": '{"thread": "kleen-sti-shadow", '
                     '"text": "It holds."}\n',
                 }
@@ -252,7 +253,6 @@ async def import_lines(
     return StreamingResponse(
         _carry_out(request, database, partial(TAKERS[noun], sender), lines),
         media_type=NDJSON,
-        headers={"Cache-Control": "no-store"},
     )
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from app.db import SessionDep
 from app.identity import SignedIn
@@ -40,7 +40,7 @@ class MembersIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    is_private: bool
+    is_private: StrictBool
 
 
 @api.get("/members", summary="Who may read a private review")

@@ -1,11 +1,12 @@
 """Mails for programs: lists, and one with all that it quotes."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.db import SessionDep
 from app.errors import Fault, InvalidError, NotFoundError
@@ -22,6 +23,7 @@ api = APIRouter(prefix="/api", tags=["messages"])
 
 THOUSAND = 1000
 LONGEST_ID = 1000
+DATED = re.compile(r"\d{4}-\d")
 
 MessageId = Annotated[
     str,
@@ -31,6 +33,16 @@ MessageId = Annotated[
         examples=["4421C9D4.3050806@vmware.com"],
     ),
 ]
+
+
+def _require_date(value: object) -> object:
+    # a mere number is a time to Pydantic, and a mistake here
+    if isinstance(value, str) and not DATED.match(value):
+        raise ValueError("expected a date, as 2006-03-22, and maybe a time")
+    return value
+
+
+Moment = Annotated[datetime, BeforeValidator(_require_date)]
 
 
 class AttachmentOut(BaseModel):
@@ -128,8 +140,8 @@ def get_wanted(  # noqa: PLR0913 - each is a filter
     *,
     list_: Annotated[MaybeLine, Query(alias="list")] = None,
     sender: MaybeLine = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     conversation: Annotated[
         str | None,
         Query(
