@@ -6,9 +6,22 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from app.db import Database
-from app.errors import ConflictError, InvalidError, NotFoundError
-from app.models import Answer, Entry, EvidenceState, Run
-from app.services import evidence, scenarios
+from app.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+)
+from app.models import (
+    Answer,
+    Disposition,
+    Entry,
+    EvidenceState,
+    Role,
+    Run,
+)
+from app.services import decisions, evidence, scenarios
+from app.services.decisions import NewDecision
 from app.services.evidence import Claim, judge
 from app.services.reviewers import Visitor
 from tests import factories
@@ -156,3 +169,44 @@ def test_a_claim_made_twice_at_once_is_stored_once(database: Database) -> None:
     assert write_at_once(database, *[work] * 4) == ["done"] * 4
     with database.read() as session:
         assert len(evidence.list_evidence(session, SLUG)) == 1
+
+
+def test_the_same_claim_is_told_from_a_new_one(
+    session: Session, ada: Visitor
+) -> None:
+    claim = make_claim(session)
+    first = evidence.put_forward(session, ada, SLUG, claim)
+    again = evidence.put_forward(session, ada, SLUG, claim)
+    assert (first.created, again.created) == (True, False)
+    assert first.id == again.id
+
+
+def test_evidence_is_withdrawn_by_its_author_or_an_editor(
+    session: Session, ada: Visitor
+) -> None:
+    bob = factories.make_visitor(session, "bob")
+    ed = factories.make_visitor(session, "ed", Role.editor)
+    number = evidence.attach(session, ada, SLUG, make_claim(session))
+    with pytest.raises(ForbiddenError):
+        evidence.withdraw(session, bob, number, reason="x")
+    with pytest.raises(InvalidError):
+        evidence.withdraw(session, ed, number)
+    evidence.withdraw(session, ed, number, reason="of another question")
+    assert evidence.list_evidence(session, SLUG) == []
+    with pytest.raises(NotFoundError):
+        evidence.withdraw(session, ada, number)
+    # what was withdrawn may be put forward anew
+    assert evidence.attach(session, ada, SLUG, make_claim(session))
+
+
+def test_what_a_decision_cites_is_not_withdrawn(
+    session: Session, ada: Visitor
+) -> None:
+    number = evidence.attach(session, ada, SLUG, make_claim(session))
+    new = NewDecision(
+        disposition=Disposition.accepted, reason="Run.", evidence=(number,)
+    )
+    decided = decisions.record_decision(session, ada, SLUG, new)
+    assert evidence.get_evidence(session, number).cited_by == decided.number
+    with pytest.raises(ConflictError, match=f"decision {decided.number}"):
+        evidence.withdraw(session, ada, number)

@@ -20,6 +20,7 @@ from app.services.asking import (
 )
 from app.services.evidence import Claim
 from app.services.explorer import Explorer, start_inline
+from app.services.runs import RunPlace
 from app.sim import Limits, Report
 from tests import factories
 
@@ -174,3 +175,18 @@ def test_lists_read_a_report_without_its_executions(
         for name, told in full["answers"].items():
             ways = {way: bool(told[way]) for way in ("witness", "counter")}
             assert part["answers"][name] == {**told, **ways}
+
+
+def test_a_list_of_runs_goes_on_where_it_ended(session: Session) -> None:
+    whole = runs.list_runs(session, limit=500)
+    assert whole == sorted(
+        whole, key=lambda run: (-run.created_at.timestamp(), run.id)
+    )
+    seen: list[str] = []
+    after = None
+    while page := runs.list_runs(session, after=after, limit=7):
+        seen += [run.id for run in page]
+        after = RunPlace(page[-1].created_at, page[-1].id[:12])
+    assert seen == [run.id for run in whole]
+    (run,) = runs.list_runs(session, scenario=SLUG, limit=500)
+    assert run.scenario_slug == SLUG

@@ -6,9 +6,29 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from app.db import Database
-from app.errors import ConflictError, CorpusError, InvalidError
-from app.models import Answer, Entry, EvidenceState, Scenario
-from app.services import corpus, evidence, runs, saving, scenarios
+from app.errors import (
+    ConflictError,
+    CorpusError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+)
+from app.models import (
+    Answer,
+    Entry,
+    EvidenceState,
+    Role,
+    Scenario,
+    SearchItem,
+)
+from app.services import (
+    corpus,
+    evidence,
+    runs,
+    saving,
+    scenarios,
+    search_index,
+)
 from app.services.asking import Question, compute_run_id
 from app.services.corpus_files import CorpusFile
 from app.services.corpus_scenarios import parse_scenarios
@@ -212,3 +232,58 @@ def test_what_this_version_reads_no_more_stops_nothing(
     assert scenarios.refresh_runs(database, inline) == []
     with database.read() as session:
         assert scenarios.list_questions(session)[-1].lines == ()
+
+
+def test_a_removed_question_leaves_its_runs(
+    database: Database, inline: Explorer
+) -> None:
+    with database.write() as session:
+        ada = factories.make_visitor(session)
+        bob = factories.make_visitor(session, "bob")
+        ed = factories.make_visitor(session, "ed", Role.editor)
+    slug = saving.save_question(database, inline, ada, "sleep", TEXT)
+    with database.write() as session:
+        run_id = scenarios.read_question(session, slug).run_id
+        with pytest.raises(ForbiddenError):
+            saving.remove_scenario(session, bob, slug, reason="x")
+        with pytest.raises(InvalidError):
+            saving.remove_scenario(session, ed, slug)
+        saving.remove_scenario(session, ed, slug, reason="of no use")
+    with database.write() as session:
+        with pytest.raises(NotFoundError):
+            scenarios.read_question(session, slug)
+        assert run_id is not None
+        assert runs.read_run(session, run_id).scenario_slug is None
+        assert list_types(session)[-1] == "scenario.removed"
+        followed = set(session.scalars(select(col(SearchItem.digest))))
+        search_index.rebuild(session)
+        assert set(session.scalars(select(col(SearchItem.digest)))) == followed
+
+
+def test_a_question_that_evidence_rests_on_stays(
+    database: Database, inline: Explorer
+) -> None:
+    with database.write() as session:
+        ada = factories.make_visitor(session)
+    slug = saving.save_question(database, inline, ada, "sleep", TEXT)
+    with database.write() as session:
+        claim = Claim(
+            run_id=scenarios.read_question(session, slug).run_id or "",
+            platform="native",
+            outcome="sleeps",
+            expected=Answer.always,
+        )
+        evidence.attach(session, ada, THREAD, claim)
+        with pytest.raises(ConflictError, match=THREAD):
+            saving.remove_scenario(session, ada, slug)
+
+
+def test_of_the_corpus_nothing_is_replaced_or_removed(
+    session: Session,
+) -> None:
+    ed = factories.make_visitor(session, "ed", Role.editor)
+    for refuse in (saving.require_saved, saving.require_removable):
+        with pytest.raises(ConflictError, match="corpus"):
+            refuse(session, ed, "kleen-sti-shadow")
+        with pytest.raises(NotFoundError):
+            refuse(session, ed, "asked-nothing")
