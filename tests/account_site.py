@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fastapi.testclient import TestClient
 
@@ -21,7 +21,7 @@ class Site:
     """An application on SQLite, and who comes to it."""
 
     def __init__(self, client: TestClient) -> None:
-        self.app: Any = client.app
+        self.app = cast("Any", client.app)
         self.database: Database = self.app.state.database
 
     def open(self) -> TestClient:

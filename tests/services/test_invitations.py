@@ -105,7 +105,9 @@ def test_neither_secret_nor_note_is_told_by_the_log(session: Session) -> None:
     )
     digest = compute_digest(made.secret)
     invitations.use_invitation(session, digest, "ada")
-    told = str(session.execute(select(Entry.subject, Entry.data)).all())
+    told = str(
+        session.execute(select(col(Entry.subject), col(Entry.data))).all()
+    )
     assert "invitation:" in told
     for secret in (made.secret, digest, "example.org"):
         assert secret not in told
