@@ -263,7 +263,8 @@ def delete_annotation(
     ForbiddenError
         When it is another's, and the visitor is no editor.
     ConflictError
-        When a decision was made on the thread that it opened.
+        When it is of the corpus, or a decision was made on the thread that
+        it opened.
     """
     take_turn(session)
     row = get_annotation(session, id_)

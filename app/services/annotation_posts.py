@@ -288,7 +288,9 @@ def reword_thread(session: Session, annotation: Annotation) -> None:
 
 
 def require_deletable(session: Session, annotation: Annotation) -> None:
-    """Refuse to delete what a decision was made on."""
+    """Refuse to delete what is of the corpus, or was decided on."""
+    if annotation.thread_id is not None and annotation.reviewer_id is None:
+        raise ConflictError("what came by mail stays as it was received")
     if annotation.thread_id is None or annotation.position != OPENER:
         return
     number = session.scalar(

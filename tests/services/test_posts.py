@@ -13,6 +13,7 @@ from app.errors import (
 )
 from app.models import Disposition, Role, Severity, ThreadKind
 from app.services import (
+    annotation_changes,
     annotations,
     decisions,
     posts,
@@ -86,6 +87,10 @@ def test_what_came_by_mail_is_deleted_by_nobody(session: Session) -> None:
     for post in annotations.list_posts(session, thread.id):
         with pytest.raises(ConflictError):
             posts.remove_post(session, ed, SLUG, post.id, reason="rude")
+        with pytest.raises(ConflictError):
+            annotation_changes.delete_annotation(
+                session, ed, post.id, reason="rude"
+            )
 
 
 def test_a_thread_shows_what_its_opener_says_now(session: Session) -> None:
