@@ -66,6 +66,12 @@ class GuardMiddleware:
             await self.app(scope, receive, send)
             return
         problem = self.find_problem(scope)
+        if problem is not None and not self.is_ours(
+            scope["headers"], scope["path"]
+        ):
+            # the answer must not repeat the name
+            headers = [h for h in scope["headers"] if h[0] != b"host"]
+            scope = {**scope, "headers": headers}
         if problem is None and scope["method"] in SAFE_METHODS:
             await self.app(scope, receive, send)
         elif problem is None:

@@ -84,7 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.hypothesis_client is not None:
         client = StaticFiles(directory=settings.hypothesis_client / "build")
         app.mount("/h/client/build", client, name="hypothesis_client")
-    app.state.places = places = RouteMap(app.routes)
+    places = RouteMap(app.routes)
     require_policies(places.names)
     limits = make_limits(settings)
     # the last added is the outermost

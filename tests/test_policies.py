@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import pytest
+from fastapi import FastAPI
 from fastapi.routing import APIRouter
 from fastapi.testclient import TestClient
 
@@ -73,9 +74,11 @@ class Asker:
 class Site:
     """The application, and accounts of each kind."""
 
-    def __init__(self, client: TestClient, database: Database) -> None:
+    def __init__(self, client: TestClient, app: FastAPI) -> None:
         self.client = client
-        self.database = database
+        self.database: Database = app.state.database
+        self.places = RouteMap(app.routes)
+        database = self.database
         self.askers: dict[str, Asker] = {"anonymous": Asker(None)}
         with database.write() as session:
             for role in Role:
@@ -169,7 +172,7 @@ def site(
     )
     app = create_app(settings)
     with TestClient(app) as client:
-        yield Site(client, app.state.database)
+        yield Site(client, app)
     sqlite_copies.drop(settings.database_url)
 
 
@@ -205,7 +208,7 @@ def test_a_route_without_policy_stops_the_program() -> None:
 def test_who_is_let_in(site: Site, name: str) -> None:
     row = TABLE[name]
     path = row.path.partition("?")[0]
-    assert site.client.app.state.places.find(row.method, path) == name
+    assert site.places.find(row.method, path) == name
     askers = set(site.askers) - (ALIKE if row.role == "-" else set())
     told = {who: site.ask(row, site.askers[who])[0] for who in askers}
     wrong = {

@@ -21,7 +21,7 @@ from tests.conftest import SQLiteCopies
 from tests.factories import make_visitor
 
 LIMITS = ("reads", "writes", "sign_ins", "imports", "runs")
-UNLIMITED = {f"limit_{name}": "" for name in LIMITS}
+UNLIMITED: dict[str, Any] = {f"limit_{name}": "" for name in LIMITS}
 
 
 @dataclass
