@@ -160,10 +160,14 @@ class _Finder:
         if edition is None:
             return []
         clauses = self._read_clauses(edition.id)
+        names = [n for n in (selection.fragment, fragment, name) if n]
         named = None
-        for one in (selection.fragment, fragment, name):
-            if named is None and one:
+        for one in names:
+            if named is None:
                 named = _find_named(clauses, one)
+        if clauses and not names and selection.is_empty:
+            # what is said of the whole stands beside its title
+            named = 0
         spot = find_spot(clauses, selection, named)
         return [self._make_point(edition, clauses, selection, spot)]
 

@@ -49,6 +49,11 @@ class Selection:
     is_inside: bool = False
     at: datetime | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether all of the resource is meant."""
+        return self.start is None and not self.exact and not self.fragment
+
 
 NOTHING = Selection()
 """All of a resource."""

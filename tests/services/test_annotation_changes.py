@@ -221,6 +221,18 @@ def test_a_quote_is_anchored_at_once_and_stands_in_the_margin(
     assert entry.data["anchors"][0]["section"] == section.anchor
 
 
+def test_what_is_said_of_the_whole_stands_beside_its_title(
+    session: Session,
+) -> None:
+    row = post(session, make_visitor(session))
+    shown = document.read_document(session)
+    assert [remark.id for remark in shown.sections[0].said] == [row.id]
+    lost = post(
+        session, make_visitor(session, "bob"), target="/document/#no-such"
+    )
+    assert list_anchors(session, lost.id)[0].state is AnchorState.orphan
+
+
 def test_each_target_has_its_anchor_and_a_call_shows_its_remark(
     session: Session,
 ) -> None:
