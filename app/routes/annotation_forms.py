@@ -112,13 +112,13 @@ def _read_kind(sent: str) -> str:
 def _read_turtle(body: bytes, address: str) -> Document:
     if len(body) > TURTLE_MOST:
         raise MalformedError(f"Turtle is read up to {TURTLE_MOST} bytes")
-    document: Document = _get_turtle().read_turtle(body, address)
+    document: Document = _load("turtle_reading").read_turtle(body, address)
     return document
 
 
-def _get_turtle() -> Any:  # noqa: ANN401 - a module
-    # loaded when it is needed: rdflib takes a quarter of a second
-    return import_module("app.services.turtle")
+def _load(name: str) -> Any:  # noqa: ANN401 - a module
+    # only when it is needed: rdflib takes a quarter of a second
+    return import_module(f"app.services.{name}")
 
 
 def get_base(request: Request) -> str:
@@ -156,7 +156,7 @@ def answer_form(
     body = content.encode()
     tag = end_tag(hash_content(body), form)
     if form is Form.turtle:
-        body = _get_turtle().write_turtle(json.loads(content))
+        body = _load("turtle").write_turtle(json.loads(content))
     return Response(
         body,
         status_code=status,

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 
 from app.errors import MalformedError, UnacceptableError
 from app.services import annotation_rows
-from app.services.turtle import make_graph, read_turtle, write_turtle
+from app.services.turtle import make_graph, write_turtle
+from app.services.turtle_reading import read_turtle
 from app.services.turtle_terms import ANNO, TERMS
 
 HERE = "http://testserver/annotations/"
@@ -258,6 +259,28 @@ def test_no_context_is_fetched(defined: Any) -> None:
     }
     graph = load(write_turtle(document))
     assert len(graph) > 5
+
+
+def test_our_own_terms_keep_their_meaning() -> None:
+    ours = "http://testserver/ns/review"
+    document = {
+        **RICH,
+        "@context": [ANNO, f"{ours}.jsonld"],
+        "review:stance": "blocking",
+        "review:call": "http://testserver/calls/VMI_Halt",
+        "review:opensThread": False,
+    }
+    turtle = write_turtle(document)
+    assert {str(p) for p in load(turtle).predicates()} >= {
+        f"{ours}#stance",
+        f"{ours}#call",
+        f"{ours}#opensThread",
+    }
+    read = read_turtle(turtle, HERE)
+    assert read["@context"] == document["@context"]
+    for key in ("review:stance", "review:call", "review:opensThread"):
+        assert read[key] == document[key]
+    assert isomorphic(load(write_turtle(read)), load(turtle))
 
 
 def test_a_clients_own_prefix_means_what_it_says() -> None:
