@@ -26,6 +26,11 @@ BATCH = 1000
 
 Json = Mapping[str, Any]
 _ADD_ENTRY = insert(SQLModel.metadata.tables["entry"])
+_READ_HEAD = (
+    select(col(Entry.seq), col(Entry.hash))
+    .order_by(col(Entry.seq).desc())
+    .limit(1)
+)
 RAW_TEXT = Text().with_variant(LargeBinary(), "sqlite")
 
 
@@ -38,11 +43,7 @@ class Head(NamedTuple):
 
 def get_head(session: Session) -> Head:
     """Return the newest line's number and hash; (0, zeros) if none."""
-    row = session.execute(
-        select(col(Entry.seq), col(Entry.hash))
-        .order_by(col(Entry.seq).desc())
-        .limit(1)
-    ).first()
+    row = session.execute(_READ_HEAD).first()
     return Head(*row) if row else Head(0, GENESIS)
 
 
@@ -64,21 +65,24 @@ def append_entry(
     """
     take_turn(session)
     head = get_head(session)
-    entry = Entry(
-        seq=head.seq + 1,
-        id=str(uuid_utils.uuid7()),
-        at=datetime.now(UTC),
-        actor=actor,
-        type=type_,
-        subject=subject,
-        data=dict(data),
-        previous=head.hash,
-        hash="",
+    at = datetime.now(UTC)
+    line = Line(
+        head.seq + 1,
+        str(uuid_utils.uuid7()),
+        format_time(at),
+        actor,
+        type_,
+        subject,
+        dict(data),
+        head.hash,
+        "",
     )
-    entry.hash = compute_hash(_get_line(entry))
-    session.add(entry)
+    line = line._replace(hash=compute_hash(line))
+    # rows that refer to it, or that it tells of, go with it
     session.flush()
-    return entry
+    row = {**line._asdict(), "at": at}
+    session.execute(_ADD_ENTRY, row)
+    return Entry(**row)
 
 
 class NewEntry(NamedTuple):
