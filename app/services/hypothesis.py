@@ -291,7 +291,8 @@ def _make_links(row: AnnotationRow, source: str, site: Site) -> Document:
     html = site.make_address(make_path(row))
     in_context = html
     if site.is_read_here and source.startswith(DOCUMENT):
-        in_context = f"{site.make_address(source)}#annotations:{row.id}"
+        # whichever address of the text was meant: the client runs at this one
+        in_context = f"{site.base}{DOCUMENT}#annotations:{row.id}"
     return {
         "html": html,
         "incontext": in_context,

@@ -201,6 +201,11 @@ def test_an_annotation_is_stored_by_its_writer(
     }
     assert made["permissions"]["delete"] == ["acct:ada@testserver"]
     assert "references" not in made
+    assert made["links"] == {
+        "html": f"{BASE}/annotations/{made['id']}",
+        "incontext": f"{DOCUMENT}#annotations:{made['id']}",
+        "json": f"{BASE}/h/api/annotations/{made['id']}",
+    }
     assert made == site.get(f"/h/api/annotations/{made['id']}").json()
 
 

@@ -104,7 +104,7 @@ def test_the_threads_of_the_mails_are_conversations(session: Session) -> None:
     assert found.total == 208
     assert len(roots) > 70
     assert len(replies) > 100
-    assert {one["uri"] for one in replies} == {DOCUMENT}
+    assert all(one["uri"].startswith(DOCUMENT) for one in told)
     assert all(one["user"].startswith("acct:mail+") for one in replies)
 
 
