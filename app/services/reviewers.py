@@ -32,7 +32,6 @@ from app.models import (
     Scope,
     SignIn,
     SignInLink,
-    Token,
 )
 from app.services.entries import append_entry, take_turn
 
@@ -103,19 +102,6 @@ def find_signed_in(session: Session, secret: str) -> Visitor | None:
         .where(
             col(SignIn.digest) == compute_digest(secret),
             col(SignIn.expires_at) > datetime.now(UTC),
-        ),
-    )
-
-
-def find_token_holder(session: Session, secret: str) -> Visitor | None:
-    """Return whose token this is, if it was not revoked."""
-    return _find_visitor(
-        session,
-        _select_visitor()
-        .join(Token, col(Token.reviewer_id) == col(Reviewer.id))
-        .where(
-            col(Token.digest) == compute_digest(secret),
-            col(Token.revoked_at).is_(None),
         ),
     )
 

@@ -164,16 +164,6 @@ def get_own_token(session: Session, visitor: Visitor, id_: int) -> TokenRow:
     return rows[0]
 
 
-def find_by_start(session: Session, start: str) -> Sequence[TokenRow]:
-    """Return the tokens, not revoked, that begin with `start`."""
-    return _read(
-        session,
-        _select()
-        .where(col(Token.start) == start, col(Token.revoked_at).is_(None))
-        .order_by(col(Token.id)),
-    )
-
-
 def revoke_own_token(session: Session, visitor: Visitor, id_: int) -> None:
     """Make a token of one's own useless from now on."""
     take_turn(session)

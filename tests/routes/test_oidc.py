@@ -13,6 +13,7 @@ from app.identity import SESSION_COOKIE
 from app.models import Role
 from app.routes.oidc import FLOW_COOKIE
 from app.services import (
+    access,
     accounts,
     identities,
     invitations,
@@ -88,9 +89,9 @@ def _come_back(
 
 def _link(site: Site, name: str, provider: LocalProvider) -> None:
     with site.database.write() as session:
-        visitor = reviewers.find_token_holder(
-            session, tokens.create_token(session, name).secret
-        )
+        visitor = access.find_access(
+            session, token=tokens.create_token(session, name).secret
+        ).visitor
         assert visitor is not None
         identities.link_identity(
             session, visitor, provider.issuer, provider.subject

@@ -10,7 +10,7 @@ from sqlmodel import SQLModel, col
 from app.db import Database
 from app.errors import ConflictError, InvalidError, NotFoundError
 from app.models import Entry, Role, SignIn, SignInLink, Token
-from app.services import reviewers, sessions, tokens
+from app.services import access, reviewers, sessions, tokens
 from tests.at_once import write_at_once
 
 
@@ -107,7 +107,7 @@ def test_a_cookie_is_no_token_and_a_token_no_cookie(session: Session) -> None:
     token = tokens.create_token(session, "ada").secret
     cookie = sessions.sign_in(session, reviewer.id or 0, days=1, means="x")
     assert reviewers.find_signed_in(session, token) is None
-    assert reviewers.find_token_holder(session, cookie) is None
+    assert access.find_access(session, token=cookie).visitor is None
 
 
 def test_names_are_taken_once_and_can_be_typed(session: Session) -> None:
@@ -144,9 +144,9 @@ def test_a_role_includes_the_ones_before_it(
     may: bool,
 ) -> None:
     reviewers.add_reviewer(session, "ada", role)
-    visitor = reviewers.find_token_holder(
-        session, tokens.create_token(session, "ada").secret
-    )
+    visitor = access.find_access(
+        session, token=tokens.create_token(session, "ada").secret
+    ).visitor
     assert visitor is not None
     assert visitor.may(Role.reviewer) is may
 

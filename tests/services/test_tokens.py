@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import ConflictError, ForbiddenError, NotFoundError
 from app.models import Scope, Token
-from app.services import access, reviewers, tokens
+from app.services import access, tokens
 from app.services.reviewers import Visitor
 from tests.factories import make_visitor
 
@@ -92,12 +92,3 @@ def test_there_are_so_many_tokens_and_no_more(
         tokens.create_token(session, "ada")
     tokens.revoke_token(session, first.row.id)
     tokens.create_token(session, "ada")
-
-
-def test_tokens_are_found_again_by_how_they_begin(session: Session) -> None:
-    """As an operator sees them who was told of a leak."""
-    make_visitor(session, "ada")
-    made = tokens.create_token(session, "ada")
-    (row,) = tokens.find_by_start(session, made.row.start)
-    assert row.reviewer == "ada"
-    assert reviewers.compute_digest(made.secret) not in str(row)
