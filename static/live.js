@@ -35,7 +35,10 @@ document.addEventListener("htmx:sse:after:message", ({ detail }) => {
   const wanted = line.dataset.liveNouns?.split(" ");
   const noun = event.split(".")[0];
   if (event !== "reset" && wanted && !wanted.includes(noun)) return;
-  news.push({ seq: Number(id), name: nameNews(event, JSON.parse(data)) });
+  const seq = Number(id);
+  // what opens a thread is told of first as an annotation
+  if (event === "thread.opened") news = news.filter((n) => n.seq !== seq - 1);
+  news.push({ seq, name: nameNews(event, JSON.parse(data)) });
   showNews();
 });
 
