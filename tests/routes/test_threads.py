@@ -248,7 +248,7 @@ def test_what_a_reviewer_writes_runs_nothing(
 def test_pages_take_few_queries(
     client: TestClient, statements: list[str]
 ) -> None:
-    around = 3  # the log's head for the page cache, head and proposal shown
+    around = 4  # who may read, the log's head for the page cache, the shell's
     for address, most in (("/threads/", around + 3), (PAGE, around + 5)):
         statements.clear()
         client.get(address + "?fresh=1")
