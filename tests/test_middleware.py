@@ -12,6 +12,7 @@ from starlette.types import Message, Scope
 from app.config import Settings
 from app.guard import BODY_LIMIT, is_cross_site
 from app.identity import SESSION_COOKIE
+from app.log import configure_logging
 from app.main import create_app
 from app.middleware import CONTENT_POLICY, get_request_id
 
@@ -157,6 +158,23 @@ def test_what_nobody_caught_is_answered_and_hides_its_cause(
     assert "<h1>" in page.text
     logged = capsys.readouterr()
     assert "the secret of /fail" in logged.out + logged.err
+
+
+def test_an_address_that_lets_somebody_in_is_not_logged(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What fails is told with its address, but for the secret in it."""
+    configure_logging("info")
+    app = create_app(settings)
+    monkeypatch.setattr(app.state.database, "_read_engine", None)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        for start in ("/sign-in/", "/invitations/"):
+            assert client.get(f"{start}let-me-in").status_code == 500
+            told = capsys.readouterr().err
+            assert f"path={start}… " in told
+            assert "let-me-in" not in told
 
 
 def test_a_request_keeps_the_name_that_a_proxy_gave(
