@@ -176,8 +176,3 @@ async def require_gate(request: Request) -> None:
 
 
 GateDep = Depends(require_gate)
-
-
-def find_cookie_holder(request: Request, _session: object) -> Visitor | None:
-    """Return who asks."""
-    return get_access(request).visitor

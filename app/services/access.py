@@ -9,65 +9,80 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, exists, select, update
-from sqlalchemy.orm import Session
-from sqlmodel import col
-
-from app.models import (
-    Member,
-    Proposal,
-    Reviewer,
-    Role,
-    Scope,
-    SignIn,
-    Token,
+from sqlalchemy import (
+    Row,
+    Select,
+    bindparam,
+    exists,
+    select,
+    true,
+    update,
 )
+from sqlalchemy.orm import Session
+from sqlmodel import SQLModel, col
+
+from app.models import Role, Scope, SignIn, Token
 from app.services.reviewers import Visitor, compute_digest
 
 NOTED_EVERY = timedelta(minutes=5)
 
+# columns of tables, not of models: what every request asks costs a third
+_TABLES = SQLModel.metadata.tables
+_PROPOSALS, _MEMBERS = _TABLES["proposal"].c, _TABLES["member"].c
+_REVIEWERS, _SIGN_INS = _TABLES["reviewer"].c, _TABLES["sign_in"].c
+_TOKENS = _TABLES["token"].c
+
+_PROPOSAL = (
+    select(_PROPOSALS.id, _PROPOSALS.is_private)
+    .order_by(_PROPOSALS.id)
+    .limit(1)
+)
+_FIRST = _PROPOSAL.subquery()
 _VISITOR = (
-    col(Reviewer.id),
-    col(Reviewer.name),
-    col(Reviewer.display_name),
-    col(Reviewer.role),
+    *(_REVIEWERS.id, _REVIEWERS.name, _REVIEWERS.display_name),
+    *(_REVIEWERS.role, _FIRST.c.id.label("proposal"), _FIRST.c.is_private),
 )
 _SESSIONS: Select[*tuple[Any, ...]] = (
     select(
         *_VISITOR,
-        col(SignIn.id).label("secret_id"),
-        col(SignIn.expires_at),
-        col(SignIn.seen_at).label("noted_at"),
+        _SIGN_INS.id.label("secret_id"),
+        _SIGN_INS.expires_at,
+        _SIGN_INS.seen_at.label("noted_at"),
     )
-    .join(SignIn, col(SignIn.reviewer_id) == col(Reviewer.id))
-    .where(col(Reviewer.disabled_at).is_(None))
+    .join_from(
+        _TABLES["sign_in"],
+        _TABLES["reviewer"],
+        _SIGN_INS.reviewer_id == _REVIEWERS.id,
+    )
+    .outerjoin(_FIRST, true())
+    .where(_REVIEWERS.disabled_at.is_(None))
 )
-_BY_SESSION = _SESSIONS.where(col(SignIn.digest) == bindparam("digest"))
-_BY_SIGN_IN = _SESSIONS.where(col(SignIn.id) == bindparam("sign_in"))
+_BY_SESSION = _SESSIONS.where(_SIGN_INS.digest == bindparam("digest"))
+_BY_SIGN_IN = _SESSIONS.where(_SIGN_INS.id == bindparam("sign_in"))
 _BY_TOKEN: Select[*tuple[Any, ...]] = (
     select(
         *_VISITOR,
-        col(Token.id).label("secret_id"),
-        col(Token.expires_at),
-        col(Token.used_at).label("noted_at"),
-        col(Token.scope),
+        _TOKENS.id.label("secret_id"),
+        _TOKENS.expires_at,
+        _TOKENS.used_at.label("noted_at"),
+        _TOKENS.scope,
     )
-    .join(Token, col(Token.reviewer_id) == col(Reviewer.id))
+    .join_from(
+        _TABLES["token"],
+        _TABLES["reviewer"],
+        _TOKENS.reviewer_id == _REVIEWERS.id,
+    )
+    .outerjoin(_FIRST, true())
     .where(
-        col(Token.digest) == bindparam("digest"),
-        col(Token.revoked_at).is_(None),
-        col(Reviewer.disabled_at).is_(None),
+        _TOKENS.digest == bindparam("digest"),
+        _TOKENS.revoked_at.is_(None),
+        _REVIEWERS.disabled_at.is_(None),
     )
-)
-_PROPOSAL = (
-    select(col(Proposal.id), col(Proposal.is_private))
-    .order_by(col(Proposal.id))
-    .limit(1)
 )
 _IS_MEMBER = select(
     exists().where(
-        col(Member.proposal_id) == bindparam("proposal"),
-        col(Member.reviewer_id) == bindparam("reviewer"),
+        _MEMBERS.proposal_id == bindparam("proposal"),
+        _MEMBERS.reviewer_id == bindparam("reviewer"),
     )
 )
 
@@ -97,16 +112,14 @@ def find_access(
     wanted = {"digest": compute_digest(secret)} if secret else None
     row = _find_row(session, chosen, wanted) if wanted else None
     if row is None:
-        return Access(
-            may_read=_may_read(session, None), is_unknown=bool(token)
-        )
+        return _find_nobody(session, is_unknown=bool(token))
     visitor = Visitor(row.id, row.name, row.display_name, row.role)
     if token:
         visitor = replace(visitor, scope=row.scope, token_id=row.secret_id)
     now = datetime.now(UTC)
     return Access(
         visitor=visitor,
-        may_read=_may_read(session, visitor),
+        may_read=_may_read(session, row, visitor),
         session_id=None if token else row.secret_id,
         is_due=row.noted_at is None or row.noted_at < now - NOTED_EVERY,
     )
@@ -120,11 +133,11 @@ def find_session_holder(session: Session, sign_in: int) -> Access:
     """
     row = _find_row(session, _BY_SIGN_IN, {"sign_in": sign_in})
     if row is None:
-        return Access(may_read=_may_read(session, None), is_unknown=True)
+        return _find_nobody(session, is_unknown=True)
     visitor = Visitor(
         row.id, row.name, row.display_name, row.role, Scope.annotate
     )
-    return Access(visitor=visitor, may_read=_may_read(session, visitor))
+    return Access(visitor=visitor, may_read=_may_read(session, row, visitor))
 
 
 def note_use(session: Session, access: Access) -> None:
@@ -165,17 +178,20 @@ def _find_row(
     chosen: Select[*tuple[Any, ...]],
     wanted: Mapping[str, object],
 ) -> Row[*tuple[Any, ...]] | None:
-    row = session.execute(chosen, wanted).first()
+    row = session.connection().execute(chosen, wanted).first()
     if row is None:
         return None
     has_ended = row.expires_at and row.expires_at <= datetime.now(UTC)
     return None if has_ended else row
 
 
-def _may_read(session: Session, visitor: Visitor | None) -> bool:
-    row = session.execute(_PROPOSAL).first()
-    return (
-        row is None
-        or not row.is_private
-        or is_member(session, row.id, visitor)
-    )
+def _find_nobody(session: Session, *, is_unknown: bool) -> Access:
+    row = session.connection().execute(_PROPOSAL).first()
+    is_private = row is not None and row.is_private
+    return Access(may_read=not is_private, is_unknown=is_unknown)
+
+
+def _may_read(
+    session: Session, row: Row[*tuple[Any, ...]], visitor: Visitor
+) -> bool:
+    return not row.is_private or is_member(session, row.proposal, visitor)
