@@ -170,7 +170,12 @@ def find_opening(session: Session, *conditions: Any) -> Opening | None:  # noqa:
     ).first()
     if row is None:
         return None
-    posts = _read_posts(session, col(Annotation.thread_id) == row.id)
+    posts = [
+        # the mail that opened it is no post that was written here
+        post
+        for post in _read_posts(session, col(Annotation.thread_id) == row.id)
+        if post.position > OPENER or post.message_id is None
+    ]
     before = [row.in_reply_to] if row.in_reply_to else []
     return Opening(
         slug=row.slug,
