@@ -272,7 +272,9 @@ def test_of_selectors_the_quote_the_fragment_and_the_position_are_read() -> (
 
 
 IRI = st.sampled_from(["http://example.org/a", "urn:x:y", "/calls/X"])
-WRONG: st.SearchStrategy[object] = st.sampled_from([None, 3, [], {}, "no iri", ["a:b", "a:c"]])
+WRONG: st.SearchStrategy[object] = st.sampled_from(
+    [None, 3, [], {}, "no iri", ["a:b", "a:c"]]
+)
 VALUE = st.one_of(IRI, WRONG, st.just("text"))
 KEYS = ("id", "source", "value", "items", "type", "purpose", "selector")
 MORE = ("state", "styleClass", "created", "rights", "via", "textDirection")
