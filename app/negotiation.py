@@ -94,7 +94,7 @@ THINGS = (
         jsonld="/threads/{}.jsonld",
         mbox="/threads/{}.mbox",
     ),
-    _make_thing("/decisions/", json="/api/decisions", md="/decisions.md"),
+    _make_thing("/decisions/", json="/decisions.json", md="/decisions.md"),
     _make_thing(
         "/decisions/{}", json="/api/decisions/{}", md="/decisions/{}.md"
     ),

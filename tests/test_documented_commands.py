@@ -59,7 +59,9 @@ def review(
     )
     with serve_app(app) as address:
         client = httpx.Client(
-            base_url=address, headers={"Authorization": f"Bearer {token}"}
+            base_url=address,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=60,
         )
         for place, slug, target in (
             ("", "first-note", "/calls/VMI_Halt"),
@@ -102,8 +104,10 @@ def read_commands(page: str) -> list[str]:
 def test_every_command_of_the_page_does_what_it_says(
     review: dict[str, str], tmp_path: Path
 ) -> None:
-    document = httpx.get(f"{review['REVIEW']}/openapi.json").json()
-    commands = read_commands(httpx.get(f"{review['REVIEW']}/docs").text)
+    document = httpx.get(f"{review['REVIEW']}/openapi.json", timeout=60).json()
+    commands = read_commands(
+        httpx.get(f"{review['REVIEW']}/docs", timeout=60).text
+    )
     assert len(commands) == sum(map(len, document["paths"].values()))
     failed = []
     for command in commands:
