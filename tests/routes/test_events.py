@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from sqlalchemy.orm import Session
+from starlette.types import Message, Scope
 
 from app.config import Settings
 from app.db import Database
@@ -36,7 +37,7 @@ class Opened:
         self._parts: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._text = ""
 
-    async def take(self, message: dict[str, Any]) -> None:
+    async def take(self, message: Message) -> None:
         """Keep what the application sends."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
@@ -90,7 +91,7 @@ async def open_stream(
         await left.wait()
         return {"type": "http.disconnect"}
 
-    scope = {
+    scope: Scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",

@@ -1,5 +1,7 @@
 """Pages of a container as the database gives them, on each engine."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy.orm import Session
 
@@ -7,14 +9,14 @@ from app.db import Database
 from app.errors import NotFoundError
 from app.services import annotation_pages
 from app.services.annotation_pages import read_mark, read_page, read_summary
-from app.services.annotation_rows import list_annotations
+from app.services.annotation_rows import Place, list_annotations
 
 
 def test_pages_hold_all_annotations_in_their_order(session: Session) -> None:
     everything = list_annotations(session)
     total = read_summary(session).total
     assert total == len(everything)
-    met = []
+    met: list[Any] = []
     mark = None
     while True:
         page = read_page(session, mark, total, size=7, is_whole=True)
@@ -85,7 +87,7 @@ def test_a_name_that_no_page_has_is_refused(name: str) -> None:
 def test_a_mark_is_read_as_it_was_written(session: Session) -> None:
     row = list_annotations(session, limit=1)[0]
     mark = annotation_pages.Mark(
-        is_before=True, place=annotation_pages.Place(row.created_at, row.id)
+        is_before=True, place=Place(row.created_at, row.id)
     )
     assert read_mark(str(mark)) == mark
     assert read_mark("first") is None

@@ -29,7 +29,8 @@ def test_a_reply_is_told_of_with_its_thread_and_calls(
     visitor = make_visitor(session)
     post = annotations.reply(session, visitor, THREAD, "Not\nso.")
     event = read_newest(session)
-    assert (event.type, event.threads) == ("annotation.created", {THREAD})
+    assert event.type == "annotation.created"
+    assert set(event.threads) == {THREAD}
     assert CALL in event.calls
     assert "\n" not in event.text
     told = json.loads(event.text)

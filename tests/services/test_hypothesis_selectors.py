@@ -19,7 +19,11 @@ RANGE: dict[str, Any] = {
     "endContainer": "/main[1]/div[2]/p[3]/em[1]",
     "endOffset": 7,
 }
-POSITION: dict[str, Any] = {"type": "TextPositionSelector", "start": 104, "end": 107}
+POSITION: dict[str, Any] = {
+    "type": "TextPositionSelector",
+    "start": 104,
+    "end": 107,
+}
 QUOTE: dict[str, Any] = {
     "type": "TextQuoteSelector",
     "exact": "𝄞b",

@@ -98,6 +98,7 @@ def test_what_waits_is_listed_with_its_old_words(
     [one] = settling.list_waiting(session, AnchorState.proposed)
     assert one.id == anchor.id
     assert (one.quoted, one.revision) == (QUOTE, 1)
+    assert one.was is not None
     assert one.was.anchor == "alarms"
     assert one.title == "But ticks get lost then."
     assert (one.author, one.thread) == ("Andi Kleen", None)
