@@ -38,10 +38,9 @@ from bench.http_load import (  # noqa: E402
     build,
     press,
 )
-from bench.pages import READY, sign_in, start  # noqa: E402
+from bench.pages import READY, UNLIMITED, sign_in, start  # noqa: E402
 
 CLI = ["-c", "from app.cli import main; main()"]
-UNLIMITED = ("--limit-reads", "", "--limit-writes", "")
 CONTAINER = "/annotations/vmi/"
 TAG = re.compile(rb"\r\netag: *(\S+)\r\n", re.IGNORECASE)
 THREADS = 20

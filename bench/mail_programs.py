@@ -144,7 +144,9 @@ class Review:
     def serve(self, number: int, *, cache: int) -> Iterator[Served]:
         """Serve an import, keeping so many pages."""
         environment = self._name(
-            self.folder / f"store{number}", VMI_REVIEW_PAGE_CACHE=str(cache)
+            self.folder / f"store{number}",
+            VMI_REVIEW_PAGE_CACHE=str(cache),
+            VMI_REVIEW_LIMIT_READS="",
         )
         command = [*CLI, "serve", "--port", "0"]
         with start(command, environment) as process:

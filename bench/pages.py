@@ -36,6 +36,7 @@ PAGES = (
     "/api/calls",
 )
 GOALS = {"readers": 0.20, "signed in": 0.10}
+UNLIMITED = ("--limit-reads", "", "--limit-writes", "")
 READY = re.compile(r"ready at http://127\.0\.0\.1:(\d+)/")
 LINK = re.compile(r"/sign-in/(\S+)")
 STARTED = re.compile(r"on http://127\.0\.0\.1:(\d+)")
@@ -208,7 +209,8 @@ def compare(seconds: float, rounds: int) -> dict[str, dict[str, Target]]:
     """Load both servers by turns; return the targets of each page."""
     cli = "from app.cli import main; main()"
     with tempfile.TemporaryDirectory() as folder:
-        review = ["-c", cli, "serve", "--port", "0", "--data-dir", folder]
+        data = ["serve", "--port", "0", "--data-dir", folder, *UNLIMITED]
+        review = ["-c", cli, *data]
         bare = [str(Path(__file__)), "--bare"]
         with (
             start(review, READY) as (server, port, printed),
