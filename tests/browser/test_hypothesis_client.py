@@ -105,11 +105,13 @@ def open_sidebar(page: Page, path: str) -> FrameLocator:
     return page.frame_locator("iframe[title='Hypothesis annotation viewer']")
 
 
-def post(sidebar: FrameLocator, text: str) -> None:
-    """Write into the open editor and send it."""
+def post(page: Page, sidebar: FrameLocator, text: str) -> None:
+    """Write into the open editor, send it and wait until it is stored."""
     editor = sidebar.locator("textarea")
     editor.fill(text)
-    sidebar.get_by_role("button", name="Post to The review").click()
+    with page.expect_response(re.compile("/h/api/annotations")) as answer:
+        sidebar.get_by_role("button", name="Post to The review").click()
+    assert answer.value.ok
     expect(editor).to_have_count(0)
 
 
@@ -131,14 +133,14 @@ def test_a_reviewer_annotates_with_the_hypothesis_client(
     page.evaluate(SELECT)
     adder = page.locator("hypothesis-adder")
     adder.get_by_role("button", name="Annotate").click()
-    post(sidebar, "Who arms it again?")
+    post(page, sidebar, "Who arms it again?")
     card = sidebar.get_by_role("article").filter(has_text="Who arms it again?")
     expect(card).to_contain_text(QUOTE)
 
     card.get_by_role("button", name="Reply").click()
-    post(sidebar, "The guest does.")
+    post(page, sidebar, "The guest does.")
     card.get_by_role("button", name="Edit").first.click()
-    post(sidebar, "Who arms it again, then?")
+    post(page, sidebar, "Who arms it again, then?")
 
     # at another address of the same text, among what was said in 2006; in
     # our margin, too
@@ -156,7 +158,8 @@ def test_a_reviewer_annotates_with_the_hypothesis_client(
     expect(answer.last).to_be_visible()
 
     card.get_by_role("button", name="Delete").first.click()
-    sidebar.get_by_role("button", name="Delete", exact=True).last.click()
+    with page.expect_response(re.compile("/h/api/annotations")):
+        sidebar.get_by_role("button", name="Delete", exact=True).last.click()
     expect(card).to_have_count(0)
     page.goto("/document/alarms")
     expect(note).to_have_count(0)
