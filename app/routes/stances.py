@@ -156,7 +156,7 @@ def _follow(  # noqa: PLR0913 - each is a part of the answer
 
 def _build_page(shell: Shell, session: SessionDep, slug: str) -> StancesPage:
     thread = thread_rows.get_thread(session, slug)
-    rows = annotations.list_posts(session, thread.id)
+    rows = annotations.read_spoken(session, thread.id).rows
     return StancesPage(
         slug=slug,
         thread=thread.title,

@@ -378,7 +378,7 @@ def _render_thread(
     reply: ReplyDraft,
 ) -> Response:
     thread = thread_rows.get_thread(session, slug)
-    opener, rows = annotations.read_spoken(session, thread.id)
+    opener, rows = spoken = annotations.read_spoken(session, thread.id)
     answered = [row.author for row in rows if row.id == reply.parent]
     decided = decision_rows.list_decisions(
         session, decision_rows.Wanted(thread=slug)
@@ -392,8 +392,8 @@ def _render_thread(
         thread=thread,
         opener=opener,
         posts=annotations.nest_posts(rows),
-        stances=stances.list_taken(rows),
-        stand=StanceDraft.make(rows, shell),
+        stances=stances.list_taken(spoken.rows),
+        stand=StanceDraft.make(spoken.rows, shell),
         authors=shell.proposal.authors if shell.proposal else (),
         evidence=evidence.list_evidence(session, slug),
         decisions=decided,

@@ -51,6 +51,7 @@ from app.services.annotation_words import read_words, render_words
 from app.services.entries import append_entry, take_turn
 from app.services.moderation import require_reason, require_say
 from app.services.reviewers import Visitor
+from app.services.stance_posts import drop_stance, keep_stance
 
 SLUG = re.compile(r"(?!\.+\Z)[A-Za-z0-9._-]{1,120}")
 logger = structlog.get_logger()
@@ -123,6 +124,7 @@ def create_annotation(
             f"thread:{placed.thread}",
             placed.opening,
         )
+    keep_stance(session, visitor, annotation)
     logger.info("annotation_created", annotation=id_)
     return get_annotation(session, id_)
 
@@ -225,6 +227,7 @@ def replace_annotation(
             **_describe(annotation, aim),
         },
     )
+    keep_stance(session, visitor, annotation, row.document)
     logger.info("annotation_changed", annotation=id_)
     return changed
 
@@ -287,6 +290,7 @@ def delete_annotation(
         f"annotation:{id_}",
         {"thread": row.thread, "source": row.source, "reason": reason},
     )
+    drop_stance(session, visitor, id_, reason)
     logger.info("annotation_deleted", annotation=id_)
 
 

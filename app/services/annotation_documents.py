@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from app.errors import ConflictError
+from app.services.annotation_reading import is_stance
 from app.services.annotation_values import list_values
 from app.services.entries import format_time
 
@@ -97,11 +98,15 @@ def bury_document(document: Document) -> dict[str, Any]:
 def replace_words(document: Document, text: str) -> dict[str, Any]:
     """Return a document that says something else of the same, in Markdown.
 
-    Tags and bodies that stand elsewhere stay.
+    Tags, a stance and bodies that stand elsewhere stay.
     """
     made = {key: one for key, one in document.items() if key != "bodyValue"}
     bodies = list_values(document.get("body"))
-    places = [place for place, one in enumerate(bodies) if _is_said(one)]
+    places = [
+        place
+        for place, one in enumerate(bodies)
+        if _is_said(one) and not is_stance(document, one)
+    ]
     said: dict[str, Any] = {"type": "TextualBody"}
     if places:
         said = {**bodies[places[0]]} if "value" in bodies[places[0]] else said

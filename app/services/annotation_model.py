@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.errors import Fault, MalformedError
-from app.models import Severity, ThreadKind
+from app.models import Severity, StanceValue, ThreadKind
 from app.services.annotation_reading import (
     MOST_TARGETS,
     MOTIVATIONS,
@@ -186,6 +186,7 @@ def _check_review_terms(checker: Checker, document: Mapping[str, Any]) -> None:
     for key, values in (
         ("review:kind", list(ThreadKind)),
         ("review:severity", list(Severity)),
+        ("review:stance", list(StanceValue)),
     ):
         if key in document and document[key] not in values:
             checker.add(f"/{key}", f"expected one of {', '.join(values)}")

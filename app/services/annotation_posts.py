@@ -14,6 +14,7 @@ from app.models import (
     Decision,
     Motivation,
     Severity,
+    StanceValue,
     Thread,
     ThreadCall,
     ThreadKind,
@@ -94,7 +95,7 @@ def _join(
     """Make an annotation a reply to what it speaks of."""
     annotation.parent_id = aim.parent
     annotation.thread_id, annotation.position = None, OPENER
-    speaks = bool(checked.words or checked.links or checked.is_stance)
+    speaks = bool(checked.words or checked.links or checked.stance)
     if aim.thread_id is not None and speaks:
         last = session.scalar(
             select(func.max(col(Annotation.position))).where(
@@ -143,7 +144,7 @@ def _opens(annotation: Annotation, checked: Checked, aim: Aim) -> bool:
         wanted is None
         and is_able
         and checked.motivation in OPENING
-        and not checked.is_stance
+        and checked.stance in (None, StanceValue.blocking)
         and aim.thread_id is None
         and aim.parent is None
     )

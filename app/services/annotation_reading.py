@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.models import Motivation, Severity, ThreadKind
+from app.models import Motivation, Severity, StanceValue, ThreadKind
 from app.services.annotation_selectors import (
     NOTHING,
     Selection,
@@ -19,6 +19,8 @@ MOST_TAGS = 50
 MOST_TARGETS = 50
 LONGEST_TAG = 200
 PLAIN = "text/plain"
+STANCE = "review:stance"
+STANCES = frozenset(stance.value for stance in StanceValue)
 MOTIVATIONS = frozenset(motivation.value for motivation in Motivation)
 
 
@@ -55,7 +57,7 @@ class Opening:
 class Checked:
     """What the review needs of an annotation that keeps the rules.
 
-    `links` are bodies that stand elsewhere.
+    `links` are bodies that stand elsewhere; `stance` is its author's.
     """
 
     motivation: Motivation
@@ -64,7 +66,7 @@ class Checked:
     links: Sequence[Target]
     targets: Sequence[Target]
     opening: Opening
-    is_stance: bool
+    stance: StanceValue | None = None
 
     @property
     def source(self) -> str:
@@ -88,6 +90,8 @@ def read_document(document: Mapping[str, Any]) -> Checked:
     for body in _list_bodies(document):
         if isinstance(body, dict) and "value" in body:
             purposes = list_values(body.get("purpose"))
+            if is_stance(document, body):
+                continue
             if "tagging" in purposes or (is_tagging and not purposes):
                 tags[" ".join(body["value"].split())[:LONGEST_TAG]] = None
             else:
@@ -112,7 +116,31 @@ def read_document(document: Mapping[str, Any]) -> Checked:
             if "review:severity" in document
             else None,
         ),
-        is_stance="review:stance" in document,
+        stance=read_stance(document),
+    )
+
+
+def read_stance(document: Mapping[str, Any]) -> StanceValue | None:
+    """Return the stance that a document states, by our term or a body."""
+    if STANCE in document:
+        return StanceValue(document[STANCE])
+    return next(
+        (
+            StanceValue(body["value"])
+            for body in _list_bodies(document)
+            if is_stance(document, body)
+        ),
+        None,
+    )
+
+
+def is_stance(document: Mapping[str, Any], body: object) -> bool:
+    """Tell whether a body of a document classes what it assesses."""
+    return (
+        isinstance(body, dict)
+        and body.get("value") in STANCES
+        and "classifying" in list_values(body.get("purpose"))
+        and Motivation.assessing in list_values(document.get("motivation"))
     )
 
 

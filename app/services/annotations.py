@@ -92,6 +92,11 @@ class Spoken(NamedTuple):
     opener: PostRow | None
     posts: list[PostRow]
 
+    @property
+    def rows(self) -> list[PostRow]:
+        """Return the opener and what came after, in one list."""
+        return [self.opener, *self.posts] if self.opener else self.posts
+
 
 def list_posts(session: Session, thread_id: int) -> list[PostRow]:
     """Return the replies of a thread in their order, in one query."""

@@ -6,16 +6,15 @@ has to say what is wrong and what would clear it.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-import structlog
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from app.errors import Fault, InvalidError, NotFoundError
+from app.errors import NotFoundError
 from app.models import (
     Annotation,
     Motivation,
@@ -25,10 +24,12 @@ from app.models import (
     Thread,
 )
 from app.services import annotation_changes
-from app.services.annotations import CONTEXT, PostRow
-from app.services.entries import append_entry, take_turn
+from app.services.annotation_reading import STANCE
+from app.services.annotations import CONTEXT, OPENER, PostRow
+from app.services.entries import take_turn
 from app.services.moderation import require_reason, require_say
 from app.services.reviewers import Visitor
+from app.services.stance_posts import drop_stance, require_text
 
 TERMS = "/ns/review.jsonld"
 MEANINGS: Mapping[StanceValue, str] = {
@@ -38,13 +39,13 @@ MEANINGS: Mapping[StanceValue, str] = {
     StanceValue.informing: "I say what I know, and judge nothing",
     StanceValue.satisfied: "this is settled for me",
 }
-logger = structlog.get_logger()
 
 
 class StanceRow(NamedTuple):
     """A stance as it is now; `version` counts its post's texts.
 
-    `reviewer` is the account's name, `author` the one to be shown.
+    `reviewer` is the account's name, `author` the one to be shown; its post
+    may have opened the thread.
     """
 
     id: int
@@ -56,6 +57,7 @@ class StanceRow(NamedTuple):
     post: str
     version: int
     taken_at: datetime
+    is_opener: bool = False
 
 
 def list_stances(
@@ -111,6 +113,7 @@ def _read(
             col(Annotation.id),
             col(Annotation.version),
             col(Stance.taken_at),
+            col(Annotation.position) == OPENER,
         )
         .join(Thread, col(Thread.id) == col(Stance.thread_id))
         .join(Reviewer, col(Reviewer.id) == col(Stance.reviewer_id))
@@ -139,110 +142,59 @@ def take_stance(
     InvalidError
         When it blocks and does not say why.
     """
-    require_text(value, text)
+    require_text(value, text, "/text")
     take_turn(session)
-    thread_id = _get_thread(session, thread)
+    _require_thread(session, thread)
     known = find_stance(session, thread, visitor.name)
     if known is not None and (known.value, known.text) == (value, text):
         return known
     document = _build_document(thread, value, text)
-    if known is None:
-        post = annotation_changes.create_annotation(session, visitor, document)
+    if known is None or known.is_opener:
+        annotation_changes.create_annotation(session, visitor, document)
     else:
-        post = annotation_changes.replace_annotation(
+        annotation_changes.replace_annotation(
             session, visitor, known.post, document
         )
-    _store(session, visitor, thread_id, post.id, value=value, text=text)
-    append_entry(
-        session,
-        visitor.actor,
-        "stance.taken",
-        f"thread:{thread}",
-        {
-            "annotation": post.id,
-            "stance": value.value,
-            "was": known.value.value if known else None,
-            "text": text,
-        },
-    )
-    logger.info("stance_taken", thread=thread, stance=value.value)
     return get_stance(session, thread, visitor.name)
 
 
-def require_text(value: StanceValue, text: str) -> None:
-    """Refuse to block without a word."""
-    if value == StanceValue.blocking and not text.strip():
-        raise InvalidError(
-            "who blocks says why",
-            Fault("/text", "say what is wrong, and what would clear it"),
-        )
-
-
-def _get_thread(session: Session, slug: str) -> int:
+def _require_thread(session: Session, slug: str) -> None:
     found = session.scalar(
         select(col(Thread.id)).where(col(Thread.slug) == slug)
     )
     if found is None:
         raise NotFoundError("thread", slug)
-    return found
 
 
 def _build_document(
     thread: str, value: StanceValue, text: str
 ) -> Mapping[str, Any]:
-    document: dict[str, Any] = {
+    classed = {
+        "type": "TextualBody",
+        "value": value.value,
+        "purpose": Motivation.classifying.value,
+    }
+    said = {
+        "type": "TextualBody",
+        "value": text,
+        "format": "text/markdown",
+        "purpose": Motivation.assessing.value,
+    }
+    return {
         "@context": [CONTEXT, TERMS],
         "type": "Annotation",
         "motivation": Motivation.assessing.value,
+        "body": [said, classed] if text.strip() else classed,
         "target": f"/threads/{thread}",
-        "review:stance": value.value,
+        STANCE: value.value,
     }
-    if text.strip():
-        document["body"] = {
-            "type": "TextualBody",
-            "value": text,
-            "format": "text/markdown",
-            "purpose": Motivation.assessing.value,
-        }
-    return document
-
-
-def _store(  # noqa: PLR0913 - each is a column
-    session: Session,
-    visitor: Visitor,
-    thread_id: int,
-    annotation_id: str,
-    *,
-    value: StanceValue,
-    text: str,
-) -> None:
-    # the row of a stance whose post was deleted is used again
-    row = session.scalar(
-        select(Stance).where(
-            col(Stance.thread_id) == thread_id,
-            col(Stance.reviewer_id) == visitor.id,
-        )
-    )
-    now = datetime.now(UTC)
-    if row is None:
-        row = Stance(
-            thread_id=thread_id,
-            reviewer_id=visitor.id,
-            value=value,
-            text=text,
-            taken_at=now,
-        )
-        session.add(row)
-    row.value, row.text, row.taken_at = value, text, now
-    row.annotation_id = annotation_id
-    session.flush()
 
 
 def require_withdrawable(
     session: Session, visitor: Visitor, thread: str, reviewer: str
 ) -> StanceRow:
     """Return the stance of a reviewer if the visitor may withdraw it."""
-    _get_thread(session, thread)
+    _require_thread(session, thread)
     known = get_stance(session, thread, reviewer)
     require_say(visitor, reviewer)
     return known
@@ -275,22 +227,9 @@ def withdraw_stance(
     take_turn(session)
     known = require_withdrawable(session, visitor, thread, reviewer)
     require_reason(visitor, reviewer, reason)
-    annotation_changes.delete_annotation(
-        session, visitor, known.post, reason=reason
-    )
-    session.execute(
-        delete(Stance).where(col(Stance.annotation_id) == known.post)
-    )
-    append_entry(
-        session,
-        visitor.actor,
-        "stance.withdrawn",
-        f"thread:{thread}",
-        {
-            "annotation": known.post,
-            "stance": known.value.value,
-            "reviewer": reviewer,
-            "reason": reason,
-        },
-    )
-    logger.info("stance_withdrawn", thread=thread, reviewer=reviewer)
+    if known.is_opener:  # what opened the thread stays
+        drop_stance(session, visitor, known.post, reason)
+    else:
+        annotation_changes.delete_annotation(
+            session, visitor, known.post, reason=reason
+        )
