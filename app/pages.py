@@ -22,7 +22,7 @@ from app.config import ROOT
 from app.db import SessionDep
 from app.identity import CurrentReviewer
 from app.models import Role
-from app.services import access, entries, proposals
+from app.services import access, proposals
 from app.services.entries import GENESIS, Head
 from app.services.proposals import ProposalRow
 from app.services.reviewers import Visitor
@@ -59,14 +59,14 @@ def get_shell(session: SessionDep, visitor: CurrentReviewer) -> Shell:
 
     Of a private review nothing stands there for who is not its member.
     """
-    proposal = proposals.find_proposal(session)
+    proposal, head = proposals.find_at_head(session)
     if (
         proposal is not None
         and proposal.is_private
         and not access.is_member(session, proposal.id, visitor)
     ):
         return Shell(visitor, Head(0, GENESIS), None)
-    return Shell(visitor, entries.get_head(session), proposal)
+    return Shell(visitor, head, proposal)
 
 
 ShellDep = Annotated[Shell, Depends(get_shell)]
