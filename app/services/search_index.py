@@ -12,9 +12,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from sqlalchemy import delete, event, func, select
+from sqlalchemy import (
+    bindparam,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 
 from app.db import Database
 from app.models import (
@@ -22,7 +30,6 @@ from app.models import (
     Message,
     SearchItem,
     SearchKind,
-    SearchState,
     ThreadState,
 )
 from app.services import search_mails, search_store
@@ -35,9 +42,24 @@ VERSION = 2
 BATCH = 500
 MOST_DEAD = 1000
 ONE = 1
+CREATED = "annotation.created"
 BEHIND = "search_is_behind"
 WHOLE = frozenset({"proposal", "revision"})
 """Nouns whose change may change anything but mails."""
+
+# put together once, for they come with every change
+_STATES = SQLModel.metadata.tables["search_state"]
+_ENTRIES = SQLModel.metadata.tables["entry"]
+_STATE = select(_STATES.c.version, _STATES.c.seq)
+_UNSEEN = (
+    select(
+        *(_ENTRIES.c.seq, _ENTRIES.c.type),
+        *(_ENTRIES.c.subject, _ENTRIES.c.data),
+    )
+    .where(_ENTRIES.c.seq > bindparam("seen"))
+    .order_by(_ENTRIES.c.seq)
+)
+_ADD_STATE, _SEE = insert(_STATES), update(_STATES)
 
 Item = TypeVar("Item")
 Key = tuple[SearchKind, str]
@@ -59,18 +81,17 @@ def _before_commit(session: Session) -> None:
 def fill(database: Database) -> None:
     """Make the index if it is not there, or of another version, or worn."""
     with database.read() as session:
-        is_good = _is_good(_find_state(session)) and not _is_worn(session)
+        is_there = _find_seen(session) is not None
+        is_good = is_there and not _is_worn(session)
     if not is_good:
         with database.write() as session:
             rebuild(session)
 
 
-def _find_state(session: Session) -> SearchState | None:
-    return session.get(SearchState, ONE)
-
-
-def _is_good(state: SearchState | None) -> bool:
-    return state is not None and state.version == VERSION
+def _find_seen(session: Session) -> int | None:
+    """Return the entry seen last; None if no index of ours is there."""
+    row = session.connection().execute(_STATE).first()
+    return row.seq if row is not None and row.version == VERSION else None
 
 
 def _is_worn(session: Session) -> bool:
@@ -87,11 +108,10 @@ def rebuild(session: Session) -> None:
     for ids in _cut(search_mails.list_mails(session)):
         keep(session, search_mails.read_mails(session, ids))
     search_store.tidy(session)
-    session.execute(delete(SearchState))
-    session.add(
-        SearchState(id=ONE, version=VERSION, seq=_get_last_seq(session))
-    )
-    session.flush()
+    connection = session.connection()
+    connection.execute(delete(_STATES))
+    seen = {"id": ONE, "version": VERSION, "seq": _get_last_seq(session)}
+    connection.execute(_ADD_STATE, seen)
 
 
 def _get_last_seq(session: Session) -> int:
@@ -101,32 +121,27 @@ def _get_last_seq(session: Session) -> int:
 def catch_up(session: Session) -> None:
     """Index what the log has told since the index saw it last."""
     session.flush()
-    state = _find_state(session)
-    if state is None or not _is_good(state):
+    seen = _find_seen(session)
+    if seen is None:
         rebuild(session)
         return
-    entries = session.execute(
-        select(
-            col(Entry.seq),
-            col(Entry.type),
-            col(Entry.subject),
-            col(Entry.data),
-        )
-        .where(col(Entry.seq) > state.seq)
-        .order_by(col(Entry.seq))
-    ).all()
+    connection = session.connection()
+    entries = connection.execute(_UNSEEN, {"seen": seen}).all()
     if not entries:
         return
-    state.seq = entries[-1].seq
-    session.flush()
+    connection.execute(_SEE, {"seq": entries[-1].seq})
     imported: list[str] = []
+    created: list[str] = []
     told: list[tuple[str, str]] = []
     for _, type_, subject, data in entries:
-        if type_ == "message.imported":
-            imported.append(subject.partition(":")[2])
-            continue
         noun, _, name = subject.partition(":")
-        told.append((noun, name))
+        if type_ == "message.imported":
+            imported.append(name)
+            continue
+        if type_ == CREATED:
+            created.append(name)
+        else:
+            told.append((noun, name))
         told += [
             (k, v)
             for k, v in data.items()
@@ -135,7 +150,7 @@ def catch_up(session: Session) -> None:
         if isinstance(data.get("supersedes"), int):
             told.append(("decision", str(data["supersedes"])))
     _add_imported(session, imported)
-    _refresh_told(session, told)
+    _refresh_told(session, told, created)
 
 
 def _is_as_before(type_: str, noun: str, data: Mapping[str, object]) -> bool:
@@ -144,7 +159,7 @@ def _is_as_before(type_: str, noun: str, data: Mapping[str, object]) -> bool:
     A reply changes its thread by no word but that it is answered now.
     """
     return (
-        type_ == "annotation.created"
+        type_ == CREATED
         and noun == "thread"
         and data.get("was") != ThreadState.unanswered
     )
@@ -163,11 +178,24 @@ def _add_imported(session: Session, message_ids: Sequence[str]) -> None:
         )
 
 
-def _refresh_told(session: Session, told: Iterable[tuple[str, str]]) -> None:
+def _refresh_told(
+    session: Session,
+    told: Iterable[tuple[str, str]],
+    created: Sequence[str],
+) -> None:
+    """Index anew what the log names, and add the annotations it tells of.
+
+    These need not be looked for in the index, if nothing else is told.
+    """
     names: dict[str, dict[str, None]] = defaultdict(dict)
     for noun, name in told:
         names[noun][name] = None
     is_whole = not WHOLE.isdisjoint(names)
+    if is_whole or "annotation" in names:
+        names["annotation"] |= dict.fromkeys(created)
+    elif created:
+        notes = READERS[SearchKind.annotation](session, created)
+        search_store.add(session, list(notes))
     for kind in READERS:
         if is_whole:
             refresh(session, kind)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from sqlalchemy import (
     BigInteger,
+    bindparam,
     column,
     delete,
     func,
@@ -26,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Session
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 
 from app.models import SearchItem, SearchKind
 from app.services.search_records import Findable
@@ -36,6 +37,7 @@ NEAR = 64
 FARTHER = 16
 SALTS = 4
 MOST_TRIES = 64
+MOST_ALONE = NEAR + 2 * SALTS
 MOST_ASKED = 8000  # numbers in one query
 MOST_PLACES = 255
 LAST_PLACE = 16_383
@@ -57,6 +59,21 @@ DOCUMENTS = table("search_text_docsize", column("id", BigInteger))
 VECTORS = table(
     "search_text", column("id", BigInteger), column("terms", TSVECTOR)
 )
+ITEMS = SQLModel.metadata.tables["search_item"]
+
+# put together once, for they come with every change
+_ADD_ITEMS, _ADD_TEXTS = insert(ITEMS), insert(FTS)
+_ADD_VECTORS = insert(VECTORS)
+_KNOWN = select(ITEMS.c.id, ITEMS.c.ref, ITEMS.c.digest).where(
+    ITEMS.c.kind == bindparam("kind"),
+    ITEMS.c.ref.in_(bindparam("refs", expanding=True)),
+)
+_TAKEN = {
+    is_sqlite: select(held.c.id).where(
+        held.c.id.in_(bindparam("ids", expanding=True))
+    )
+    for is_sqlite, held in ((True, DOCUMENTS), (False, VECTORS))
+}
 
 
 class Known(NamedTuple):
@@ -81,12 +98,8 @@ def find_known(
     return {
         (kind, row[1]): Known(row[0], row[2])
         for kind, wanted in refs.items()
-        for row in session.execute(
-            select(
-                col(SearchItem.id), col(SearchItem.ref), col(SearchItem.digest)
-            ).where(
-                col(SearchItem.kind) == kind, col(SearchItem.ref).in_(wanted)
-            )
+        for row in session.connection().execute(
+            _KNOWN, {"kind": kind, "refs": wanted}
         )
     }
 
@@ -96,8 +109,9 @@ def add(session: Session, things: Sequence[Findable]) -> None:
     if not things:
         return
     ids = _choose_ids(session, things)
-    session.execute(
-        insert(SearchItem),
+    connection = session.connection()
+    connection.execute(
+        _ADD_ITEMS,
         [
             {
                 "id": id_,
@@ -109,16 +123,16 @@ def add(session: Session, things: Sequence[Findable]) -> None:
         ],
     )
     if is_sqlite(session):
-        session.execute(
-            insert(FTS),
+        connection.execute(
+            _ADD_TEXTS,
             [
                 {"rowid": id_, **thing.columns}
                 for id_, thing in zip(ids, things, strict=True)
             ],
         )
     else:
-        session.execute(
-            insert(VECTORS),
+        connection.execute(
+            _ADD_VECTORS,
             [
                 {"id": id_, "terms": write_vector(thing.columns)}
                 for id_, thing in zip(ids, things, strict=True)
@@ -173,7 +187,8 @@ def _choose_ids(session: Session, things: Sequence[Findable]) -> list[int]:
     chosen: dict[int, int] = {}
     used: set[int] = set()
     waiting = {n: _list_numbers(thing) for n, thing in enumerate(things)}
-    tries = 1
+    # of many each has a time of its own; one alone comes now, as others do
+    tries = 1 if len(things) > 1 else MOST_ALONE
     while waiting:
         wanted = {
             n: [i for i in islice(numbers, tries) if i not in used]
@@ -208,8 +223,8 @@ def _list_numbers(thing: Findable) -> Iterator[int]:
 
 def _find_taken(session: Session, ids: Sequence[int]) -> set[int]:
     """Return the numbers that some item has, or had and left behind."""
-    held = DOCUMENTS if is_sqlite(session) else VECTORS
-    return set(session.scalars(select(held.c.id).where(held.c.id.in_(ids))))
+    wanted = _TAKEN[is_sqlite(session)]
+    return set(session.connection().scalars(wanted, {"ids": ids}))
 
 
 def write_vector(columns: Mapping[str, str]) -> str:

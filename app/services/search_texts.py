@@ -9,13 +9,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ScalarSelect, Select, select
+from sqlalchemy import Column, Result, ScalarSelect, Select, bindparam, select
 from sqlalchemy.orm import Mapped, Session
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 
 from app.models import (
-    Anchor,
-    Annotation,
     Call,
     CallSection,
     Decision,
@@ -29,8 +27,6 @@ from app.models import (
     SearchKind,
     Section,
     Thread,
-    ThreadCall,
-    ThreadSection,
     get_id,
 )
 from app.services.mail_terms import split_quoted
@@ -52,6 +48,30 @@ Wanted = TypeVar("Wanted", bound=Select[*tuple[Any, ...]])
 Clauses = dict[int, list[tuple[str, str]]]
 OPENER = 0
 """The place of a thread's first post, which the thread itself shows."""
+
+
+class _Query(NamedTuple):
+    """A query for all there is, and one for what is chosen.
+
+    Both are put together once: what comes with every post must not wait for
+    that. They ask tables, not models, which costs a third.
+    """
+
+    whole: Select[*tuple[Any, ...]]
+    some: Select[*tuple[Any, ...]]
+
+    def read(
+        self, session: Session, chosen: Collection[Any] | None
+    ) -> Result[*tuple[Any, ...]]:
+        connection = session.connection()
+        if chosen is None:
+            return connection.execute(self.whole)
+        return connection.execute(self.some, {"chosen": list(chosen)})
+
+
+def _prepare(whole: Select[*tuple[Any, ...]], column: Column[Any]) -> _Query:
+    some = whole.where(column.in_(bindparam("chosen", expanding=True)))
+    return _Query(whole, some)
 
 
 class Links(NamedTuple):
@@ -114,6 +134,69 @@ def select_revision() -> ScalarSelect[Any]:
         .limit(1)
         .scalar_subquery()
     )
+
+
+_TABLES = SQLModel.metadata.tables
+_NOTES, _THREADS = _TABLES["annotation"].c, _TABLES["thread"].c
+_ANCHORS, _PEOPLE = _TABLES["anchor"].c, _TABLES["person"].c
+_CALLS, _SECTIONS = _TABLES["call"].c, _TABLES["section"].c
+_TIED, _PLACED = _TABLES["thread_call"].c, _TABLES["thread_section"].c
+_ACCOUNTS = _TABLES["reviewer"].c
+_REVISION = select_revision()
+
+_TIED_CALLS = _prepare(
+    select(_TIED.thread_id, _CALLS.name)
+    .join_from(
+        _TABLES["thread_call"], _TABLES["call"], _CALLS.id == _TIED.call_id
+    )
+    .order_by(_TIED.position),
+    _TIED.thread_id,
+)
+_TIED_CLAUSES = _prepare(
+    select(_PLACED.thread_id, _SECTIONS.number, _SECTIONS.anchor)
+    .join_from(
+        _TABLES["thread_section"],
+        _TABLES["section"],
+        _SECTIONS.id == _PLACED.section_id,
+    )
+    .where(_SECTIONS.revision_id == _REVISION)
+    .order_by(_PLACED.position),
+    _PLACED.thread_id,
+)
+_LIVING_NOTES = _prepare(
+    select(
+        *(_NOTES.id, _NOTES.thread_id, _NOTES.motivation, _NOTES.text),
+        *(_NOTES.position, _NOTES.created_at, _THREADS.title),
+        _PEOPLE.name.label("person"),
+        _ACCOUNTS.display_name,
+        _ACCOUNTS.name.label("account"),
+    )
+    .select_from(
+        _TABLES["annotation"]
+        .outerjoin(_TABLES["thread"], _THREADS.id == _NOTES.thread_id)
+        .outerjoin(_TABLES["person"], _PEOPLE.id == _NOTES.person_id)
+        .outerjoin(_TABLES["reviewer"], _ACCOUNTS.id == _NOTES.reviewer_id)
+    )
+    .where(_NOTES.deleted_at.is_(None)),
+    _NOTES.id,
+)
+_ANCHORED = _prepare(
+    select(
+        *(_ANCHORS.annotation_id, _CALLS.name),
+        *(_SECTIONS.number, _SECTIONS.anchor),
+    )
+    .select_from(
+        _TABLES["anchor"]
+        .outerjoin(_TABLES["call"], _CALLS.id == _ANCHORS.call_id)
+        .outerjoin(_TABLES["section"], _SECTIONS.id == _ANCHORS.section_id)
+    )
+    .where(
+        _ANCHORS.annotation_id.is_not(None),
+        _ANCHORS.revision_id == _REVISION,
+    )
+    .order_by(_ANCHORS.position),
+    _ANCHORS.annotation_id,
+)
 
 
 def read_day(day: str) -> datetime:
@@ -226,60 +309,22 @@ def _read_thread_links(session: Session, ids: Ids = None) -> Links:
     if ids is not None and not ids:
         return Links({}, {})
     calls: dict[int, list[str]] = defaultdict(list)
-    for id_, name in session.execute(
-        _narrow(
-            select(col(ThreadCall.thread_id), col(Call.name))
-            .join(Call, col(Call.id) == col(ThreadCall.call_id))
-            .order_by(col(ThreadCall.position)),
-            col(ThreadCall.thread_id),
-            ids,
-        )
-    ):
+    for id_, name in _TIED_CALLS.read(session, ids):
         calls[id_].append(name)
     clauses: Clauses = defaultdict(list)
-    for id_, number, anchor in session.execute(
-        _narrow(
-            select(
-                col(ThreadSection.thread_id),
-                col(Section.number),
-                col(Section.anchor),
-            )
-            .join(Section, col(Section.id) == col(ThreadSection.section_id))
-            .where(col(Section.revision_id) == select_revision())
-            .order_by(col(ThreadSection.position)),
-            col(ThreadSection.thread_id),
-            ids,
-        )
-    ):
+    for id_, number, anchor in _TIED_CLAUSES.read(session, ids):
         clauses[id_].append((number, anchor))
     return Links(calls, clauses)
 
 
 def read_annotations(session: Session, refs: Refs) -> Iterator[Findable]:
     """Return the posts of threads, and the remarks on clauses."""
-    rows = session.execute(
-        _narrow(
-            select(
-                Annotation,
-                col(Thread.title),
-                col(Person.name),
-                col(Reviewer.display_name),
-                col(Reviewer.name),
-            )
-            .outerjoin(Thread, col(Thread.id) == col(Annotation.thread_id))
-            .outerjoin(Person, col(Person.id) == col(Annotation.person_id))
-            .outerjoin(
-                Reviewer, col(Reviewer.id) == col(Annotation.reviewer_id)
-            ),
-            col(Annotation.id),
-            refs,
-        ).where(col(Annotation.deleted_at).is_(None))
-    ).all()
-    threads = {row[0].thread_id for row in rows} - {None}
+    rows = _LIVING_NOTES.read(session, refs).all()
+    threads = {row.thread_id for row in rows} - {None}
     links = _read_thread_links(session, None if refs is None else threads)
-    has_remarks = any(row[0].thread_id is None for row in rows)
+    has_remarks = any(row.thread_id is None for row in rows)
     remarks = _read_remark_facts(session, refs) if has_remarks else {}
-    for note, title, person, display_name, account in rows:
+    for note in rows:
         if note.thread_id is not None and note.position == OPENER:
             continue
         own, quoted = split_quoted(note.text)
@@ -291,7 +336,7 @@ def read_annotations(session: Session, refs: Refs) -> Iterator[Findable]:
         )
         facts = [
             *say_is("annotation", part, note.motivation.value),
-            *say_who(person, display_name, account=account),
+            *say_who(note.person, note.display_name, account=note.account),
             *about,
         ]
         yield Findable(
@@ -300,8 +345,8 @@ def read_annotations(session: Session, refs: Refs) -> Iterator[Findable]:
             note.created_at,
             make_terms(
                 facts,
-                title=title or "",
-                sender=person or display_name or "",
+                title=note.title or "",
+                sender=note.person or note.display_name or "",
                 own=own,
                 quoted=quoted,
             ),
@@ -311,28 +356,9 @@ def read_annotations(session: Session, refs: Refs) -> Iterator[Findable]:
 def _read_remark_facts(session: Session, refs: Refs) -> dict[str, list[str]]:
     """Return where remarks point in the text under review."""
     facts: dict[str, list[str]] = defaultdict(list)
-    for id_, call, number, anchor in session.execute(
-        _narrow(
-            select(
-                col(Anchor.annotation_id),
-                col(Call.name),
-                col(Section.number),
-                col(Section.anchor),
-            )
-            .outerjoin(Call, col(Call.id) == col(Anchor.call_id))
-            .outerjoin(Section, col(Section.id) == col(Anchor.section_id))
-            .where(
-                col(Anchor.annotation_id).is_not(None),
-                col(Anchor.revision_id) == select_revision(),
-            )
-            .order_by(col(Anchor.position)),
-            col(Anchor.annotation_id),
-            refs,
-        )
-    ):
-        if id_ is not None:
-            facts[id_] += say_calls([call] if call else [])
-            facts[id_] += say_clauses([(number, anchor)] if anchor else [])
+    for id_, call, number, anchor in _ANCHORED.read(session, refs):
+        facts[id_] += say_calls([call] if call else [])
+        facts[id_] += say_clauses([(number, anchor)] if anchor else [])
     return facts
 
 
