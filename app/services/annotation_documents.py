@@ -46,13 +46,16 @@ def complete_document(
 def _unwrap(document: Document) -> dict[str, Any]:
     """Return a document in which a list of one IRI is that IRI.
 
-    It means the same, and the W3C's own rules refuse the list.
+    It means the same, and the W3C's own rules refuse the list. A list of no
+    body, which common clients send, is left out.
     """
     made = dict(document)
     for key in ("body", "target"):
         match made.get(key):
             case [str(only)]:
                 made[key] = only
+            case [] if key == "body":
+                del made[key]
     return made
 
 

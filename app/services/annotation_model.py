@@ -128,7 +128,7 @@ def _check_annotation(checker: Checker, document: Mapping[str, Any]) -> None:
         checker.add("/target", "expected what is spoken of")
         return
     for key, most in (("body", MOST_BODIES), ("target", MOST_TARGETS)):
-        if key in document:
+        if key in document and document[key] != []:  # a body may be missing
             for one, pointer in checker.list_items(document[key], key, most):
                 _check_resource(
                     checker, one, pointer, is_target=key == "target"

@@ -123,7 +123,10 @@ def _read(
             & (col(Anchor.position) == 0),
         )
         .outerjoin(Section, col(Section.id) == col(Anchor.section_id))
-        .where(col(Annotation.motivation) == Motivation.editing)
+        .where(
+            col(Annotation.motivation) == Motivation.editing,
+            col(Annotation.deleted_at).is_(None),
+        )
         .order_by(col(Annotation.created_at).desc(), col(Annotation.id))
     )
     if annotation_id is not None:

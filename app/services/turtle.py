@@ -32,6 +32,7 @@ logging.getLogger("rdflib.term").setLevel(logging.CRITICAL)
 KEPT = 1024
 KEPT_LENGTH = 4096
 CONTEXT = "@context"
+SPACE = "/ns/review#"
 ILLEGAL = re.compile(r'[\x00-\x20<>"{}|\\^`]')
 BROKEN = (
     *(ValueError, TypeError, LookupError, AttributeError),
@@ -75,6 +76,10 @@ _keep_item = lru_cache(maxsize=KEPT)(_write_item)
 def _serialize(graph: Graph) -> str:
     for prefix, iri in PREFIXES.items():
         graph.bind(prefix, iri)
+    for iri in graph.predicates():
+        if SPACE in str(iri):
+            graph.bind("review", str(iri).partition(SPACE)[0] + SPACE)
+            break
     return graph.serialize(format="turtle")
 
 

@@ -16,7 +16,7 @@ from rdflib.term import Node
 from app.errors import Fault, MalformedError
 from app.services.annotation_model import OURS
 from app.services.annotation_rows import PLACE
-from app.services.turtle import BROKEN, CONTEXT
+from app.services.turtle import BROKEN, CONTEXT, SPACE
 from app.services.turtle_terms import (
     ANNO,
     CHOSEN,
@@ -36,7 +36,6 @@ from app.services.vocabulary import TERMS as OUR_TERMS
 DEEPEST = 24
 COUNT = re.compile(r"0|[1-9]\d{0,14}")
 TRUTHS = {"true": True, "false": False}
-SPACE = "/ns/review#"
 NAMING = frozenset(
     {*LINKS, *LISTS}
     | {f"review:{term.name}" for term in OUR_TERMS if term.type == "@id"}

@@ -144,6 +144,17 @@ def test_what_a_client_sent_survives_reading_and_writing(
     assert changed.version == 2
 
 
+def test_a_list_of_no_body_is_no_body(session: Session) -> None:
+    visitor = make_visitor(session)
+    row = post(session, visitor, body=[])
+    assert row.motivation == "highlighting"
+    assert "body" not in row.document
+    changed = annotation_changes.replace_annotation(
+        session, visitor, row.id, make_document(body=[])
+    )
+    assert "body" not in changed.document
+
+
 def test_a_sent_id_goes_to_via_and_the_server_chooses_another(
     session: Session,
 ) -> None:

@@ -157,6 +157,18 @@ def test_there_is_no_other_suggestion(session: Session) -> None:
         suggestions.get_suggestion(session, "nix")
 
 
+def test_a_suggestion_that_was_deleted_waits_for_nobody(
+    session: Session, editor: Visitor
+) -> None:
+    id_ = suggest(session, editor, WORDS, "x")
+    assert [one.id for one in suggestions.list_suggestions(session)] == [id_]
+    session.get_one(Annotation, id_).deleted_at = NOW
+    session.flush()
+    assert suggestions.list_suggestions(session) == []
+    with pytest.raises(NotFoundError):
+        suggestions.accept(session, editor, id_)
+
+
 @pytest.mark.parametrize(
     ("exact", "made"),
     [

@@ -276,6 +276,7 @@ def test_our_own_terms_keep_their_meaning() -> None:
         f"{ours}#call",
         f"{ours}#opensThread",
     }
+    assert b'review:stance "blocking"' in turtle
     read = read_turtle(turtle, HERE)
     assert read["@context"] == document["@context"]
     for key in ("review:stance", "review:call", "review:opensThread"):
