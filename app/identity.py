@@ -118,8 +118,8 @@ def look_up(database: Database, scope: Scope) -> Access:
     return found
 
 
-def read_sign_in(scope: Scope, token: str) -> int | None:
-    """Return the session that a Hypothesis client speaks for, if it is one.
+def read_sign_in(scope: Scope, token: str) -> str | None:
+    """Return the digest of the session that a Hypothesis client speaks for.
 
     Such a token is good where those clients ask, and nowhere else.
     """

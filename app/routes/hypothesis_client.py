@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from app.db import DatabaseDep
 from app.errors import NotFoundError, SignInError
 from app.forms import FormDep
-from app.identity import get_access
+from app.identity import get_access, get_cookie
 from app.models import Role
 from app.pages import get_environment
 from app.routes.hypothesis_forms import SiteDep
@@ -62,11 +62,16 @@ def show_h_config(request: Request, site: SiteDep) -> Response:
     """
     _require_client(request)
     found = get_access(request)
-    visitor, session_id = found.visitor, found.session_id
+    visitor, secret = found.visitor, get_cookie(request)
     grant = None
-    if visitor and visitor.may(Role.reviewer) and session_id is not None:
+    if (
+        found.session_id is not None
+        and secret is not None
+        and visitor is not None
+        and visitor.may(Role.reviewer)
+    ):
         key: bytes = request.app.state.secret_key
-        grant = hypothesis_tokens.make_grant(key, session_id)
+        grant = hypothesis_tokens.make_grant(key, secret)
     path = request.app.url_path_for
     service = {
         "apiUrl": f"{site.base}/h/api/",

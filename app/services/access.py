@@ -58,7 +58,6 @@ _SESSIONS: Select[*tuple[Any, ...]] = (
     .where(_REVIEWERS.disabled_at.is_(None))
 )
 _BY_SESSION = _SESSIONS.where(_SIGN_INS.digest == bindparam("digest"))
-_BY_SIGN_IN = _SESSIONS.where(_SIGN_INS.id == bindparam("sign_in"))
 _BY_TOKEN: Select[*tuple[Any, ...]] = (
     select(
         *_VISITOR,
@@ -125,13 +124,13 @@ def find_access(
     )
 
 
-def find_session_holder(session: Session, sign_in: int) -> Access:
-    """Return who a session's number stands for, good to annotate only.
+def find_session_holder(session: Session, digest: str) -> Access:
+    """Return whose session has this digest, good to annotate only.
 
     That is for statements of our own that tell of a session; nobody who
-    sends a number is believed.
+    sends a digest is believed.
     """
-    row = _find_row(session, _BY_SIGN_IN, {"sign_in": sign_in})
+    row = _find_row(session, _BY_SESSION, {"digest": digest})
     if row is None:
         return _find_nobody(session, is_unknown=True)
     visitor = Visitor(

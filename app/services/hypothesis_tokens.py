@@ -3,7 +3,8 @@
 The page hands it a grant, good for minutes; for that it gets a token to
 annotate with, good for an hour, and another to renew it by. All are signed
 statements about the browser's session and are worth nothing once that ends:
-nothing is stored, and a page that is only read leaves no trace.
+nothing is stored, and a page that is only read leaves no trace. They name the
+session by the digest of its secret, for its number may be given out again.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.errors import SignInError
 from app.models import Scope
 from app.services import access, signing
+from app.services.reviewers import compute_digest
 
 GRANT = "hypothesis-grant"
 ACCESS = "hypothesis-access"
@@ -33,9 +35,9 @@ class Tokens:
     scope: Scope = Scope.annotate
 
 
-def make_grant(key: bytes, session_id: int) -> str:
+def make_grant(key: bytes, secret: str) -> str:
     """Return what the page of a signed-in reviewer hands to the client."""
-    claims = {SESSION: session_id}
+    claims = {SESSION: compute_digest(secret)}
     return signing.sign(key, GRANT, claims, seconds=GRANT_SECONDS)
 
 
@@ -47,25 +49,25 @@ def exchange(session: Session, key: bytes, purpose: str, text: str) -> Tokens:
     SignInError
         When it is not good, or the session it tells of has ended.
     """
-    session_id = _read(key, purpose, text)
+    digest = _read(key, purpose, text)
     if (
-        session_id is None
-        or access.find_session_holder(session, session_id).visitor is None
+        digest is None
+        or access.find_session_holder(session, digest).visitor is None
     ):
         raise SignInError("this is good no longer: load the page again")
-    claims = {SESSION: session_id}
+    claims = {SESSION: digest}
     return Tokens(
         access=signing.sign(key, ACCESS, claims, seconds=ACCESS_SECONDS),
         renewal=signing.sign(key, RENEWAL, claims, seconds=RENEWAL_SECONDS),
     )
 
 
-def read_access(key: bytes, text: str) -> int | None:
-    """Return the session that a token speaks for; None if it is none."""
+def read_access(key: bytes, text: str) -> str | None:
+    """Return the digest of the session that a token speaks for, if any."""
     return _read(key, ACCESS, text)
 
 
-def _read(key: bytes, purpose: str, text: str) -> int | None:
+def _read(key: bytes, purpose: str, text: str) -> str | None:
     claims = signing.read(key, purpose, text) or {}
-    session_id = claims.get(SESSION)
-    return session_id if isinstance(session_id, int) else None
+    digest = claims.get(SESSION)
+    return digest if isinstance(digest, str) else None

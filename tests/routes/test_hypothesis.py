@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import update
+from sqlmodel import col
 
 from app.config import Settings
 from app.db import Database
 from app.identity import SESSION_COOKIE
 from app.main import create_app
-from app.models import Role
-from app.services import sessions
+from app.models import Role, SignIn
+from app.services import access, reviewers, sessions
 from tests.conftest import SQLiteCopies
 from tests.factories import make_token, make_visitor
 
@@ -506,6 +508,31 @@ def test_it_ends_with_the_session(
         assert refused.status_code == 400
         assert refused.json()["error"] == "invalid_grant"
         assert refused.json()["status"] == "failure"
+
+
+def test_it_is_nobody_else_s_who_signs_in_next(
+    site: TestClient, filled: Database, cookie: str
+) -> None:
+    """A database may give the number of a session that ended to another."""
+    grant = get_grant(site)
+    told = exchange(site, grant_type=BEARER_GRANT, assertion=grant).json()
+    site.cookies.clear()
+    with filled.write() as session:
+        former = access.find_access(session, cookie=cookie).session_id
+        sessions.sign_out(session, cookie)
+        eve = reviewers.find_account(session, "eve")
+        assert eve is not None
+        secret = sessions.sign_in(session, eve.id, days=1, means="test")
+        session.execute(
+            update(SignIn)
+            .where(col(SignIn.digest) == reviewers.compute_digest(secret))
+            .values(id=former)
+        )
+    bearer = {"Authorization": f"Bearer {told['access_token']}"}
+    assert site.get("/h/api/profile", headers=bearer).status_code == 401
+    sent = {"refresh_token": told["refresh_token"]}
+    renewed = exchange(site, grant_type="refresh_token", **sent)
+    assert renewed.status_code == 400
 
 
 @pytest.mark.parametrize(
