@@ -8,14 +8,23 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from app.commands.connections import Connection
+
 SECONDS = 30
 
 
 @contextmanager
-def serve_app(app: FastAPI) -> Iterator[str]:
+def serve_app(
+    app: FastAPI, connection: type[Connection] = Connection
+) -> Iterator[str]:
     """Serve an application on a free port; yield its address."""
     config = uvicorn.Config(
-        app, port=0, log_config=None, access_log=False, lifespan="on"
+        app,
+        http=connection,
+        port=0,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

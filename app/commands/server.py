@@ -13,6 +13,7 @@ import typer
 import uvicorn
 
 from app.commands.accounts import get_address
+from app.commands.connections import Connection
 from app.commands.corpus import describe, refresh_runs
 from app.commands.database import open_for_change
 from app.commands.memory import settle_memory
@@ -123,6 +124,8 @@ def run(
     application = create_app(settings)
     config = uvicorn.Config(
         application,
+        http=Connection,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
