@@ -41,6 +41,14 @@ TRANSPORT_HEADER = (
 SECRET_PATHS = ("/sign-in/", "/invitations/")
 """Addresses whose last word lets somebody in."""
 
+HUSHED_PATHS = (*SECRET_PATHS, "/oidc/")
+"""Addresses that nobody is told of, whatever the answer."""
+
+HUSHED_HEADERS = (
+    (b"referrer-policy", b"strict-origin"),
+    (b"cache-control", b"no-store"),
+)
+
 REVALIDATE = (b"cache-control", b"no-cache")
 FOR_EVER = (b"cache-control", b"public, max-age=31536000, immutable")
 logger = structlog.get_logger()
@@ -77,11 +85,9 @@ class RequestMiddleware:
                 started = True
                 headers: RawHeaders = list(message["headers"])
                 headers.append((b"x-request-id", name))
-                headers.extend(
-                    each
-                    for each in self.headers
-                    if not has_header(headers, each[0])
-                )
+                if scope["path"].startswith(HUSHED_PATHS):
+                    add_missing(headers, HUSHED_HEADERS)
+                add_missing(headers, self.headers)
                 if not has_header(headers, b"cache-control"):
                     headers.append(get_cache_header(scope, message["status"]))
                 message["headers"] = headers
@@ -118,6 +124,13 @@ def get_request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 def has_header(headers: RawHeaders, name: bytes) -> bool:
     """Tell whether an answer has this header."""
     return any(key.lower() == name for key, _ in headers)
+
+
+def add_missing(
+    headers: RawHeaders, wanted: Iterable[tuple[bytes, bytes]]
+) -> None:
+    """Add the headers that an answer does not bear yet."""
+    headers.extend([h for h in wanted if not has_header(headers, h[0])])
 
 
 def hide_secret(path: str) -> str:

@@ -142,6 +142,29 @@ def test_what_the_gate_did_not_decide_on_is_not_served(app: FastAPI) -> None:
         assert client.get("/calls/threads/").status_code == 500
 
 
+@pytest.mark.parametrize("end", ["%0A", "%0D", "%00", "%7F", "%1B"])
+def test_no_end_of_a_line_leads_past_the_gate(
+    client: TestClient, end: str
+) -> None:
+    """The patterns of the router overlook a newline at an address's end."""
+    for path in ("/search", "/events", "/sign-in", "/accounts/", "/calls/"):
+        answer = client.get(f"{path}{end}", follow_redirects=False)
+        assert answer.status_code == 400, path
+        assert "control character" in answer.text
+
+
+def test_of_a_closed_review_not_even_the_length_of_its_log_is_told(
+    app: FastAPI, client: TestClient
+) -> None:
+    assert client.get("/healthz").json()["head"] > 0
+    with app.state.database.write() as session:
+        make_visitor(session, "eve", Role.administrator)
+        headers = make_token(session, "eve")
+        members.set_private(session, is_private=True)
+    assert client.get("/healthz").json() == {"status": "ok", "head": None}
+    assert client.get("/healthz", headers=headers).json()["head"] > 0
+
+
 def make_access(
     role: Role, scope: Scope = Scope.admin, **given: bool
 ) -> Access:

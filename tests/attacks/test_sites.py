@@ -70,15 +70,14 @@ def test_another_site_writes_by_token_alone(target: Target, path: str) -> None:
     answer = target.send("ada", "POST", path, headers=foreign, content=b"{}")
     assert answer.status_code in {400, 415, 422}
     # a bad token is none, whatever cookie comes with it
-    for token in ("Bearer", "Bearer ", "Basic YTpi", "Bearer none"):
+    foreign["Cookie"] = target.cookies["root"]["Cookie"]
+    sent = [(name.encode(), value.encode()) for name, value in foreign.items()]
+    for token in (
+        *(b"Bearer", b"Bearer ", b"Basic YTpi", b"Bearer none"),
+        *(b"Bearer \xa0", b"Bearer \x85", b"Bearer a\xa0"),
+    ):
         answer = target.client.post(
-            path,
-            headers={
-                **foreign,
-                "Cookie": target.cookies["root"]["Cookie"],
-                "Authorization": token,
-            },
-            content=b"{}",
+            path, headers=[*sent, (b"Authorization", token)], content=b"{}"
         )
         assert answer.status_code in {401, 403}, token
 
@@ -257,6 +256,26 @@ def test_a_session_that_was_planted_is_not_the_one_signed_in(
         "/account/", headers={"Cookie": f"{SESSION_COOKIE}={planted}"}
     )
     assert home.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/sign-in/a-secret", "/sign-in/a-secret/", "/sign-in/a/b"),
+        *("/invitations/a-secret", "/invitations/a/b", "/invitations/a/oidc"),
+        *(
+            "/oidc/callback?code=a&state=b",
+            "/oidc/callback?code=" + "a" * 5000,
+        ),
+    ],
+)
+def test_no_answer_at_a_secret_address_tells_it(
+    target: Target, path: str
+) -> None:
+    for method in ("GET", "POST", "PUT"):
+        answer = target.client.request(method, path, follow_redirects=False)
+        assert answer.headers["referrer-policy"] == "strict-origin", method
+        assert answer.headers["cache-control"] == "no-store", method
 
 
 def test_a_session_ends_when_another_begins_in_its_place(
