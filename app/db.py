@@ -288,17 +288,20 @@ DatabaseDep = Annotated[Database, Depends(get_database)]
 
 
 def _create_engine(url: str) -> Engine:
+    # parameters are hidden: a failure that is logged must not repeat them
     if not url.startswith("sqlite"):
         return create_engine(
             url,
             pool_size=POOL_SIZE,
             max_overflow=POOL_OVERFLOW,
             pool_pre_ping=True,
+            hide_parameters=True,
         )
     engine = create_engine(
         url,
         pool_size=POOL_SIZE,
         max_overflow=POOL_OVERFLOW,
+        hide_parameters=True,
         module=_get_sqlite_module(),
     )
     event.listen(engine, "connect", _set_up_connection)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+import structlog
 from fastapi import FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.staticfiles import StaticFiles
@@ -16,6 +17,7 @@ from app.db import Database
 from app.gate import GateMiddleware
 from app.guard import GuardMiddleware
 from app.idempotency import IdempotencyMiddleware
+from app.log import configure_logging
 from app.middleware import HeadMiddleware, RequestMiddleware
 from app.negotiation import NegotiationMiddleware
 from app.openapi import ReviewAPI
@@ -55,6 +57,9 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.uses.close()
         app.state.database.close()
 
+    if not structlog.is_configured():
+        # whoever serves it: unconfigured, a failure prints local variables
+        configure_logging(settings.log_level)
     app = ReviewAPI(lifespan=lifespan)
     app.state.settings = settings
     app.state.database = Database(settings.get_database_url())

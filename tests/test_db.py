@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, text
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
@@ -158,3 +158,16 @@ def test_foreign_keys_hold(empty_database: Database) -> None:
         empty_database.write() as session,
     ):
         session.execute(insert, {"at": "2006-03-22 12:00:00"})
+
+
+def test_an_error_does_not_repeat_what_was_to_be_stored(
+    empty_database: Database,
+) -> None:
+    statement = text("SELECT no_such_column WHERE 'x' <> :secret")
+    with (
+        pytest.raises(DBAPIError) as error,
+        empty_database.read() as session,
+    ):
+        session.execute(statement, {"secret": "my-password"})
+    assert "no_such_column" in str(error.value)
+    assert "my-password" not in str(error.value)

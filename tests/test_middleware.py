@@ -12,7 +12,6 @@ from starlette.types import Message, Scope
 from app.config import Settings
 from app.guard import BODY_LIMIT, is_cross_site
 from app.identity import SESSION_COOKIE
-from app.log import configure_logging
 from app.main import create_app
 from app.middleware import CONTENT_POLICY, get_request_id
 
@@ -165,8 +164,10 @@ def test_an_address_that_lets_somebody_in_is_not_logged(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What fails is told with its address, but for the secret in it."""
-    configure_logging("info")
+    """What fails is told with its address, but for the secret in it.
+
+    Nor are the variables of the functions that it went through.
+    """
     app = create_app(settings)
     monkeypatch.setattr(app.state.database, "_read_engine", None)
     with TestClient(app, raise_server_exceptions=False) as client:
@@ -175,6 +176,7 @@ def test_an_address_that_lets_somebody_in_is_not_logged(
             told = capsys.readouterr().err
             assert f"path={start}… " in told
             assert "let-me-in" not in told
+            assert "Traceback" in told
 
 
 def test_a_request_keeps_the_name_that_a_proxy_gave(
@@ -237,4 +239,4 @@ def test_who_leaves_while_sending_is_not_answered(
         pool.submit(asyncio.run, app(scope, receive, send)).result()
     app.state.database.close()
     assert sent == []
-    assert "request_failed" not in capsys.readouterr().out
+    assert "request_failed" not in capsys.readouterr().err
