@@ -73,6 +73,8 @@ class Passwords:
         counts = _list_counts(name.casefold(), address)
         self._require_attempt(counts)
         with self._enter():
+            # again, for who waited at the door was not counted before
+            self._require_attempt(counts)
             # before it is known whether it is needed
             self._decoy = self._decoy or self._hasher.hash("decoy")
             known = stored is not None

@@ -16,7 +16,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from app.errors import NotFoundError
+from app.errors import ForbiddenError, NotFoundError
 from app.models import Reviewer, SignIn
 from app.services.entries import append_entry, take_turn
 from app.services.reviewers import (
@@ -95,14 +95,24 @@ def sign_in(
     means: str,
     origin: Origin | None = None,
 ) -> str:
-    """Return the secret of a new session; `means` is how they proved it."""
+    """Return the secret of a new session; `means` is how they proved it.
+
+    Raises
+    ------
+    ForbiddenError
+        When the account was disabled while they did.
+    """
     origin = origin or Origin()
     now = datetime.now(UTC)
     session.execute(delete(SignIn).where(col(SignIn.expires_at) <= now))
     _make_room(session, reviewer_id)
-    name = session.execute(
-        select(col(Reviewer.name)).where(col(Reviewer.id) == reviewer_id)
-    ).scalar_one()
+    name, is_disabled = session.execute(
+        select(
+            col(Reviewer.name), col(Reviewer.disabled_at).is_not(None)
+        ).where(col(Reviewer.id) == reviewer_id)
+    ).one()
+    if is_disabled:
+        raise ForbiddenError("this account is disabled")
     secret = secrets.token_urlsafe(SECRET_BYTES)
     row = SignIn(
         reviewer_id=reviewer_id,

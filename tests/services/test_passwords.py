@@ -1,6 +1,7 @@
 """The door to argon2id: what it lets through, and how often."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -74,6 +75,34 @@ def test_guessing_is_slowed_by_name_and_forgiven_after_a_while(
     assert door.verify("bob", GOOD, stored)
     door._clock.now += WINDOW_SECONDS  # type: ignore[attr-defined]
     assert door.verify("ada", GOOD, stored)
+
+
+def test_guesses_that_wait_at_the_door_are_counted(
+    stored: str, door: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who sends many at once gets no more of them than one after another."""
+    tried: list[str] = []
+
+    def hold(password: str, _stored: str) -> bool:
+        tried.append(password)
+        opened.wait(5)
+        return False
+
+    opened = threading.Event()
+    monkeypatch.setattr(door._hasher, "verify", hold)
+
+    def guess(number: int) -> bool:
+        try:
+            return door.verify("ada", f"wrong{number}", stored)
+        except ThrottleError:
+            return False
+
+    many = 4 * ATTEMPTS
+    with ThreadPoolExecutor(many) as pool:
+        guesses = [pool.submit(guess, number) for number in range(many)]
+        opened.set()
+        assert not any(each.result() for each in guesses)
+    assert len(tried) < ATTEMPTS + AT_ONCE
 
 
 def test_one_address_guesses_no_list_of_names(

@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy.orm import Session
 
-from app.errors import NotFoundError
-from app.services import access, sessions
+from app.errors import ForbiddenError, NotFoundError
+from app.services import access, accounts, sessions
 from app.services.reviewers import Visitor
 from app.services.sessions import Origin, describe_agent
 from tests.factories import make_visitor
@@ -35,6 +35,16 @@ def test_a_session_tells_whence_it_was_begun(session: Session) -> None:
     assert len(row.agent) == sessions.AGENT_LENGTH
     assert "\x1b" not in row.agent
     assert not row.is_current
+
+
+def test_who_was_disabled_meanwhile_is_not_signed_in(
+    session: Session,
+) -> None:
+    ada = make_visitor(session, "ada")
+    accounts.disable_account(session, "ada")
+    with pytest.raises(ForbiddenError, match="disabled"):
+        sessions.sign_in(session, ada.id, days=1, means="password")
+    assert sessions.list_sessions(session, ada.id, None) == []
 
 
 def test_one_session_is_ended_and_the_others_stay(session: Session) -> None:
