@@ -291,11 +291,27 @@ def ensure_administrator(session: Session, *, hours: int) -> str | None:
     new link.
     """
     take_turn(session)
+    if has_administrator(session):
+        return None
+    name = session.scalar(_select_administrators())
+    if name is None:
+        name = ADMINISTRATOR
+        add_reviewer(session, name, Role.administrator)
+    return create_link(session, name, hours=hours)
+
+
+def has_administrator(session: Session) -> bool:
+    """Tell whether an administrator can sign in without a link of ours."""
     has_means = or_(
         col(Reviewer.password_hash).is_not(None),
         exists().where(col(OIDCIdentity.reviewer_id) == col(Reviewer.id)),
     )
-    administrators = (
+    found = session.scalar(_select_administrators().where(has_means))
+    return found is not None
+
+
+def _select_administrators() -> Select[str]:
+    return (
         select(col(Reviewer.name))
         .where(
             col(Reviewer.role) == Role.administrator,
@@ -304,10 +320,3 @@ def ensure_administrator(session: Session, *, hours: int) -> str | None:
         .order_by(col(Reviewer.id))
         .limit(1)
     )
-    if session.scalar(administrators.where(has_means)) is not None:
-        return None
-    name = session.scalar(administrators)
-    if name is None:
-        name = ADMINISTRATOR
-        add_reviewer(session, name, Role.administrator)
-    return create_link(session, name, hours=hours)

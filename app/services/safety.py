@@ -19,8 +19,9 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from app.config import LOOPBACK, Settings, split
-from app.models import Reviewer, Role, Scope, Token
+from app.models import Scope, Token
 from app.services import signing
+from app.services.reviewers import has_administrator
 
 WIDEST = {4: 8, 6: 16}
 """Fewest bits of a network that one operator's proxies could be in."""
@@ -116,18 +117,20 @@ def check_proxies(settings: Settings) -> Iterator[Finding]:
                 "address, and pass every limit",
                 "name the addresses of the proxies",
             )
-    base = urlsplit(settings.base_url).hostname
-    if (
+    base = urlsplit(settings.base_url)
+    # we speak no HTTPS ourselves, and are not reached from afar on loopback
+    has_proxy = base.scheme == "https" or (
         settings.host in LOOPBACK
-        and base
-        and base not in LOOPBACK
-        and not settings.trusted_proxies
-    ):
+        and base.hostname is not None
+        and base.hostname not in LOOPBACK
+    )
+    if has_proxy and not settings.trusted_proxies:
         yield Finding(
             "trusted_proxies",
             "all readers come from the proxy's address, so that one who asks "
             "too often shuts out all",
-            f"set it to the proxy's address, such as {settings.host}",
+            "set it to the address that the proxy comes from, such as "
+            "127.0.0.1",
         )
 
 
@@ -145,17 +148,19 @@ def check_limits(settings: Settings) -> Iterator[Finding]:
 def check_database(settings: Settings) -> Iterator[Finding]:
     """Yield a way to the database on which others read along."""
     url = make_url(settings.get_database_url())
-    if url.drivername == "sqlite" or not url.host or url.host in LOOPBACK:
+    host = str(url.host or url.query.get("host", ""))
+    if url.drivername == "sqlite" or not host or host in LOOPBACK:
         return
     mode = url.query.get("sslmode", "prefer")
-    if not url.host.startswith("/") and mode not in {
+    # what begins with a slash is the folder of a socket
+    if not host.startswith("/") and mode not in {
         "require",
         "verify-ca",
         "verify-full",
     }:
         yield Finding(
             "database_url",
-            f"the way to {url.host} may be plain text",
+            f"the way to {host} may be plain text",
             "add ?sslmode=verify-full, or at least require",
         )
 
@@ -220,24 +225,10 @@ def check_accounts(session: Session) -> Iterator[Finding]:
             "revoke them (`vmi-review token list`), and make others with "
             "--days and a smaller --scope",
         )
-    if not _has_administrator(session):
+    if not has_administrator(session):
         yield Finding(
             "administrator",
-            "none has a password, so each start prints a link that lets in "
-            "whoever reads it",
+            "none has a password or an OpenID identity, so each start prints "
+            "a link that lets in whoever reads it",
             "sign in by the link and choose a password",
         )
-
-
-def _has_administrator(session: Session) -> bool:
-    return bool(
-        session.execute(
-            select(func.count())
-            .select_from(Reviewer)
-            .where(
-                col(Reviewer.role) == Role.administrator,
-                col(Reviewer.password_hash).is_not(None),
-                col(Reviewer.disabled_at).is_(None),
-            )
-        ).scalar_one()
-    )

@@ -46,9 +46,11 @@ def test_a_program_on_this_machine_alone_has_no_finding() -> None:
         ({"trusted_proxies": "0.0.0.0/0"}, "trusted_proxies"),
         ({"trusted_proxies": "::/0"}, "trusted_proxies"),
         ({"trusted_proxies": ""}, "trusted_proxies"),
+        ({"trusted_proxies": "", "host": "0.0.0.0"}, "trusted_proxies"),  # noqa: S104 - unsafe
         ({"limit_reads": ""}, "limit_reads"),
         ({"limit_sign_ins": ""}, "limit_sign_ins"),
         ({"database_url": "postgresql://u@db.example/r"}, "database_url"),
+        ({"database_url": "postgresql:///r?host=db.example"}, "database_url"),
         (
             {"oidc_issuer": "https://id.example", "oidc_role": "editor"},
             "oidc_role",
