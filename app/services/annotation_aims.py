@@ -11,19 +11,17 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 
 from app.models import (
     AnchorState,
-    Annotation,
     Call,
     CallSection,
     Motivation,
     Revision,
     Section,
-    Thread,
 )
 from app.services.anchoring import CERTAIN
 from app.services.annotation_places import (
@@ -45,6 +43,22 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 # put together once: it is asked for each time
 _EDITIONS = select(col(Revision.id), col(Revision.number)).limit(1)
 _NEWEST = _EDITIONS.where(col(Revision.id) == select_newest_id())
+
+
+_TABLES = SQLModel.metadata.tables
+_NOTES, _THREADS = _TABLES["annotation"].c, _TABLES["thread"].c
+_THREAD = select(_THREADS.id, _THREADS.slug).where(
+    _THREADS.slug.in_((bindparam("slug"), bindparam("page")))
+)
+_PARENT = (
+    select(_NOTES.thread_id, _THREADS.slug, _NOTES.id)
+    .select_from(
+        _TABLES["annotation"].outerjoin(
+            _TABLES["thread"], _THREADS.id == _NOTES.thread_id
+        )
+    )
+    .where(_NOTES.id == bindparam("id"))
+)
 
 
 class Edition(NamedTuple):
@@ -127,20 +141,13 @@ def _cut_suffix(name: str) -> str:
 
 
 def _find_thread(session: Session, slug: str) -> Aim:
-    row = session.execute(
-        select(col(Thread.id), col(Thread.slug)).where(
-            col(Thread.slug).in_((slug, _cut_suffix(slug)))
-        )
-    ).first()
+    wanted = {"slug": slug, "page": _cut_suffix(slug)}
+    row = session.connection().execute(_THREAD, wanted).first()
     return Aim(row[0], row[1]) if row else Aim()
 
 
 def _find_parent(session: Session, id_: str) -> Aim:
-    row = session.execute(
-        select(col(Annotation.thread_id), col(Thread.slug), col(Annotation.id))
-        .outerjoin(Thread, col(Thread.id) == col(Annotation.thread_id))
-        .where(col(Annotation.id) == id_)
-    ).first()
+    row = session.connection().execute(_PARENT, {"id": id_}).first()
     return Aim(*row) if row else Aim()
 
 

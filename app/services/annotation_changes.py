@@ -44,6 +44,7 @@ from app.services.annotation_posts import (
 from app.services.annotation_reading import Checked
 from app.services.annotation_rows import (
     AnnotationRow,
+    NewAnnotation,
     get_annotation,
     make_address,
 )
@@ -84,16 +85,17 @@ def create_annotation(
         When it breaks a rule of the model.
     """
     take_turn(session)
+    # what follows asks the tables, past what the session holds
+    session.flush()
     checked = check_document(document)
     aim = find_aim(session, checked)
     id_ = _choose_id(session, slug)
     now = datetime.now(UTC)
-    annotation = Annotation(
+    annotation = NewAnnotation(
         id=id_,
         motivation=checked.motivation,
         reviewer_id=visitor.id,
         created_at=now,
-        position=0,
         text=read_words(checked),
         html=render_words(checked),
         container=container,
@@ -126,7 +128,33 @@ def create_annotation(
         )
     keep_stance(session, visitor, annotation)
     logger.info("annotation_created", annotation=id_)
-    return get_annotation(session, id_)
+    return _make_row(annotation, visitor, placed.thread if placed else None)
+
+
+def _make_row(
+    new: NewAnnotation, visitor: Visitor, thread: str | None
+) -> AnnotationRow:
+    """Return what `get_annotation` would read of one just stored."""
+    return AnnotationRow(
+        id=new.id,
+        container=new.container,
+        document=new.document,
+        version=new.version,
+        motivation=new.motivation,
+        created_at=new.created_at,
+        modified_at=None,
+        deleted_at=None,
+        thread=thread,
+        parent=new.parent_id,
+        reviewer=visitor.name,
+        text=new.text,
+        source=new.source,
+        author=visitor.display_name,
+        html=new.html,
+        position=new.position,
+        reviewer_id=new.reviewer_id,
+        thread_id=new.thread_id,
+    )
 
 
 def _get_agent(visitor: Visitor) -> Mapping[str, str]:
@@ -158,7 +186,9 @@ def _remove_tags(session: Session, id_: str) -> None:
     )
 
 
-def _describe(annotation: Annotation, aim: Aim) -> Mapping[str, Any]:
+def _describe(
+    annotation: Annotation | NewAnnotation, aim: Aim
+) -> Mapping[str, Any]:
     return {
         "motivation": annotation.motivation.value,
         "text": annotation.text,

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 
 from app.errors import ConflictError, Fault, InvalidError
 from app.models import (
@@ -29,6 +29,7 @@ from app.services.annotation_anchors import (
     remove_anchors,
 )
 from app.services.annotation_reading import Checked
+from app.services.annotation_rows import NewAnnotation
 from app.services.annotations import OPENER
 from app.services.reviewers import Visitor
 from app.services.thread_opening import (
@@ -50,6 +51,17 @@ MOST_CALLS = 20
 MOST_ANCESTORS = 1000
 
 
+_TABLES = SQLModel.metadata.tables
+_NOTES, _THREADS = _TABLES["annotation"].c, _TABLES["thread"].c
+# put together once, and of tables: they come with every post
+_LAST = select(func.max(_NOTES.position)).where(
+    _NOTES.thread_id == bindparam("thread")
+)
+_POSITION = select(_NOTES.position).where(_NOTES.id == bindparam("id"))
+_STATE = select(_THREADS.state).where(_THREADS.id == bindparam("thread"))
+_ADD = insert(_TABLES["annotation"])
+
+
 class Placed(NamedTuple):
     """The thread that an annotation came to; `was` is its state before.
 
@@ -64,7 +76,7 @@ class Placed(NamedTuple):
 def place_annotation(
     session: Session,
     visitor: Visitor,
-    annotation: Annotation,
+    annotation: NewAnnotation,
     checked: Checked,
     aim: Aim,
 ) -> Placed | None:
@@ -72,16 +84,23 @@ def place_annotation(
     if _opens(annotation, checked, aim):
         return _open_thread(session, visitor, annotation, checked, aim.points)
     _join(session, annotation, checked, aim)
-    session.add(annotation)
-    session.flush()
+    _add(session, annotation)
     _add_points(session, visitor.actor, annotation, aim)
     if annotation.thread_id is None or aim.thread is None:
         return None
     return Placed(aim.thread, _wake(session, annotation.thread_id))
 
 
+def _add(session: Session, annotation: NewAnnotation) -> None:
+    row = {name: getattr(annotation, name) for name in NewAnnotation.__slots__}
+    session.connection().execute(_ADD, row)
+
+
 def _add_points(
-    session: Session, actor: str, annotation: Annotation, aim: Aim
+    session: Session,
+    actor: str,
+    annotation: Annotation | NewAnnotation,
+    aim: Aim,
 ) -> None:
     if aim.points:
         add_points(session, actor, aim.points, annotation_id=annotation.id)
@@ -90,18 +109,17 @@ def _add_points(
 
 
 def _join(
-    session: Session, annotation: Annotation, checked: Checked, aim: Aim
+    session: Session,
+    annotation: Annotation | NewAnnotation,
+    checked: Checked,
+    aim: Aim,
 ) -> None:
     """Make an annotation a reply to what it speaks of."""
     annotation.parent_id = aim.parent
     annotation.thread_id, annotation.position = None, OPENER
     speaks = bool(checked.words or checked.links or checked.stance)
     if aim.thread_id is not None and speaks:
-        last = session.scalar(
-            select(func.max(col(Annotation.position))).where(
-                col(Annotation.thread_id) == aim.thread_id
-            )
-        )
+        last = session.connection().scalar(_LAST, {"thread": aim.thread_id})
         annotation.thread_id = aim.thread_id
         annotation.position = (last or OPENER) + 1
         if aim.parent is not None and _is_opener(session, aim.parent):
@@ -110,16 +128,14 @@ def _join(
 
 
 def _is_opener(session: Session, id_: str) -> bool:
-    position = session.scalar(
-        select(col(Annotation.position)).where(col(Annotation.id) == id_)
-    )
-    return position == OPENER
+    position = session.connection().scalar(_POSITION, {"id": id_})
+    return bool(position == OPENER)
 
 
 def _wake(session: Session, thread_id: int) -> ThreadState | None:
     """Open a thread again that had no answer; return how it stood."""
-    was = session.scalar(
-        select(col(Thread.state)).where(col(Thread.id) == thread_id)
+    was: ThreadState | None = session.connection().scalar(
+        _STATE, {"thread": thread_id}
     )
     if was == ThreadState.unanswered:
         session.execute(
@@ -130,7 +146,7 @@ def _wake(session: Session, thread_id: int) -> ThreadState | None:
     return was
 
 
-def _opens(annotation: Annotation, checked: Checked, aim: Aim) -> bool:
+def _opens(annotation: NewAnnotation, checked: Checked, aim: Aim) -> bool:
     wanted = checked.opening.is_wanted
     is_able = bool(annotation.text.strip()) and _has_place(aim.points)
     if wanted:
@@ -157,7 +173,7 @@ def _has_place(points: Sequence[Point]) -> bool:
 def _open_thread(
     session: Session,
     visitor: Visitor,
-    annotation: Annotation,
+    annotation: NewAnnotation,
     checked: Checked,
     points: Sequence[Point],
 ) -> Placed:
@@ -174,8 +190,7 @@ def _open_thread(
     thread = store_thread(session, visitor, opener)
     annotation.thread_id = get_id(thread)
     annotation.position = OPENER
-    session.add(annotation)
-    session.flush()
+    _add(session, annotation)
     calls = _tie(session, visitor.actor, thread, points)
     return Placed(
         thread.slug,

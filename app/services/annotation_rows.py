@@ -80,6 +80,25 @@ class AnnotationRow(NamedTuple):
     thread_id: int | None = None
 
 
+@dataclass(slots=True, kw_only=True)
+class NewAnnotation:
+    """A reviewer's new annotation, a field for each column that it fills."""
+
+    id: str
+    motivation: Motivation
+    reviewer_id: int
+    created_at: datetime
+    text: str
+    html: str
+    container: str
+    source: str
+    document: dict[str, Any]
+    thread_id: int | None = None
+    parent_id: str | None = None
+    position: int = 0
+    version: int = 1
+
+
 class Place(NamedTuple):
     """Where an annotation stands in the order of all of them."""
 

@@ -25,10 +25,12 @@ CHAIN_LOCK = 0x4C4F47  # any number that is ours
 BATCH = 1000
 
 Json = Mapping[str, Any]
-_ADD_ENTRY = insert(SQLModel.metadata.tables["entry"])
+# a table, not its model: what comes with every change costs a third
+_ENTRIES = SQLModel.metadata.tables["entry"]
+_ADD_ENTRY = insert(_ENTRIES)
 _READ_HEAD = (
-    select(col(Entry.seq), col(Entry.hash))
-    .order_by(col(Entry.seq).desc())
+    select(_ENTRIES.c.seq, _ENTRIES.c.hash)
+    .order_by(_ENTRIES.c.seq.desc())
     .limit(1)
 )
 RAW_TEXT = Text().with_variant(LargeBinary(), "sqlite")
@@ -43,13 +45,20 @@ class Head(NamedTuple):
 
 def get_head(session: Session) -> Head:
     """Return the newest line's number and hash; (0, zeros) if none."""
-    row = session.execute(_READ_HEAD).first()
+    row = session.connection().execute(_READ_HEAD).first()
     return Head(*row) if row else Head(0, GENESIS)
+
+
+class Appended(NamedTuple):
+    """The number and the time of a line that was appended."""
+
+    seq: int
+    at: datetime
 
 
 def append_entry(
     session: Session, actor: str, type_: str, subject: str, data: Json
-) -> Entry:
+) -> Appended:
     """Append one line to the log and flush it.
 
     Parameters
@@ -80,9 +89,8 @@ def append_entry(
     line = line._replace(hash=compute_hash(line))
     # rows that refer to it, or that it tells of, go with it
     session.flush()
-    row = {**line._asdict(), "at": at}
-    session.execute(_ADD_ENTRY, row)
-    return Entry(**row)
+    session.connection().execute(_ADD_ENTRY, {**line._asdict(), "at": at})
+    return Appended(line.seq, at)
 
 
 class NewEntry(NamedTuple):

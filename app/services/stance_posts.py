@@ -17,6 +17,7 @@ from sqlmodel import col
 from app.errors import Fault, InvalidError
 from app.models import Annotation, Reviewer, Stance, StanceValue, Thread
 from app.services.annotation_reading import read_stance
+from app.services.annotation_rows import NewAnnotation
 from app.services.entries import append_entry
 from app.services.reviewers import Visitor
 
@@ -37,7 +38,7 @@ def require_text(value: StanceValue, text: str, pointer: str) -> None:
 def keep_stance(
     session: Session,
     visitor: Visitor,
-    annotation: Annotation,
+    annotation: Annotation | NewAnnotation,
     was: Document | None = None,
 ) -> None:
     """Let a post's author stand to its thread as the post says now.
@@ -85,7 +86,7 @@ def _find_held(session: Session, annotation_id: str) -> Stance | None:
 def _take(
     session: Session,
     visitor: Visitor,
-    annotation: Annotation,
+    annotation: Annotation | NewAnnotation,
     value: StanceValue,
 ) -> None:
     require_text(value, annotation.text, "/body")
