@@ -22,6 +22,7 @@ from app.services import evidence, run_views, runs, scenarios
 from app.services.costs import MOST_TEXT
 from app.services.evidence import EXPECTABLE
 from app.services.explorer import Explorer
+from app.services.run_remarks import RunRemark, list_run_remarks
 from app.services.run_views import Place, RunView, Selection
 from app.services.scenarios import ThreadChoice
 
@@ -106,6 +107,7 @@ class RunPage(Page):
     view: RunView
     draft: EvidenceDraft | None
     stale: bool
+    remarks: Sequence[RunRemark]
 
 
 @router.get("/runs/{id}")
@@ -127,6 +129,7 @@ def show_run(
         # what has become stale can be put forward no more
         draft=None if stale else build_draft(shell, session, view),
         stale=stale,
+        remarks=list_run_remarks(session, run.id),
     )
     if is_fragment(request):
         return render_template(request, shell, "runs/_view.html", page)

@@ -76,9 +76,9 @@ _keep_item = lru_cache(maxsize=KEPT)(_write_item)
 def _serialize(graph: Graph) -> str:
     for prefix, iri in PREFIXES.items():
         graph.bind(prefix, iri)
-    for iri in graph.predicates():
-        if SPACE in str(iri):
-            graph.bind("review", str(iri).partition(SPACE)[0] + SPACE)
+    for term in map(str, graph.predicates()):
+        if SPACE in term:
+            graph.bind("review", term.partition(SPACE)[0] + SPACE)
             break
     return graph.serialize(format="turtle")
 

@@ -36,11 +36,21 @@ TERMS = (
         "speaks of a section or a call.",
         f"{XSD}boolean",
     ),
-    Term("stance", f"How its author stands: {', '.join(StanceValue)}."),
+    Term(
+        "stance",
+        f"How its author stands to the thread: {', '.join(StanceValue)}. "
+        "Who posts it takes that stance; one that blocks opens a thread if "
+        "there is none.",
+    ),
     Term("call", "The call that is spoken of.", "@id"),
     Term("scenario", "The question that can be run.", "@id"),
     Term("thread", "The thread that is spoken of.", "@id"),
     Term("expected", "The answer that the author expects of the scenario."),
+    Term(
+        "step",
+        "What a fragment selector conforms to that names a part of a run: "
+        "step=17 is a step of its execution, reg=eip a register there.",
+    ),
     Term(
         "postedBy",
         "The account that posted an annotation whose creator is somebody "

@@ -87,3 +87,30 @@ def test_a_run_that_has_become_stale_says_so(
             update(Run).where(col(Run.id) == report["id"]).values(model="0.1")
         )
     assert "Stale:" in client.get(path).text
+
+
+def test_a_remark_on_a_step_stands_on_the_run(
+    client: TestClient, signed_in: TestClient
+) -> None:
+    url = client.post("/runs/", data={"scenario_text": TEXT}).url
+    document = {
+        "@context": "http://www.w3.org/ns/anno.jsonld",
+        "type": "Annotation",
+        "motivation": "commenting",
+        "body": {"type": "TextualBody", "value": "Here it <b>sleeps</b>."},
+        "target": {
+            "type": "SpecificResource",
+            "source": url.path,
+            "selector": {
+                "type": "FragmentSelector",
+                "conformsTo": "http://testserver/ns/review#step",
+                "value": "step=17&reg=eip",
+            },
+        },
+    }
+    posted = signed_in.post("/annotations/", json=document)
+    page = client.get(url).text
+    assert "Here it &lt;b&gt;sleeps&lt;/b&gt;." in page
+    assert "<code>step=17&amp;reg=eip</code>" in page
+    signed_in.delete(posted.headers["location"])
+    assert "Here it" not in client.get(url).text
