@@ -80,7 +80,9 @@ class ProxyMiddleware:
             parsed = ipaddress.ip_address(address)
         except ValueError:
             return False
-        return any(parsed in network for network in self.networks)
+        # as IPv4 is told of on a socket of both
+        known = getattr(parsed, "ipv4_mapped", None) or parsed
+        return any(known in network for network in self.networks)
 
     def read_forwarded(self, scope: Scope, peer: str) -> Mapping[str, object]:
         """Return what of the request the proxy tells."""

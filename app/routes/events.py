@@ -25,6 +25,7 @@ from app.services import events
 from app.services.access import Access
 from app.services.event_bus import EventBus
 from app.services.events import Event, Wanted
+from app.services.rate_limits import get_origin
 
 REPLAYED = 1000
 """Most lines that somebody who comes back is told; else `reset`."""
@@ -79,7 +80,9 @@ def follow_events(
         since=find_start(last_event_id, since),
     )
     client = request.client
-    return EventStreamResponse(stream, client.host if client else "")
+    return EventStreamResponse(
+        stream, get_origin(client.host) if client else ""
+    )
 
 
 def find_start(last_event_id: str | None, since: int | None) -> int | None:

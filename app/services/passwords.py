@@ -19,6 +19,7 @@ from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app.errors import BusyError, Fault, InvalidError, ThrottleError
+from app.services.rate_limits import get_origin
 
 AT_ONCE = 2
 QUEUE_SECONDS = 5.0
@@ -70,7 +71,8 @@ class Passwords:
         tell which names there are. Too many wrong guesses are refused,
         whether there is such a name or not.
         """
-        counts = _list_counts(name.casefold(), address)
+        # a network of IPv6 counts as one, or one sender were many
+        counts = _list_counts(name.casefold(), get_origin(address))
         self._require_attempt(counts)
         with self._enter():
             # again, for who waited at the door was not counted before

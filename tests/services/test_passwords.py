@@ -115,6 +115,17 @@ def test_one_address_guesses_no_list_of_names(
     assert door.verify("ada", GOOD, stored, "192.0.2.8")
 
 
+def test_a_network_of_ipv6_is_one_address(
+    stored: str, door: Passwords
+) -> None:
+    for number in range(ATTEMPTS_OF_ADDRESS):
+        address = f"2001:db8::{number:x}"
+        assert not door.verify(f"name{number}", "wrong", None, address)
+    with pytest.raises(ThrottleError):
+        door.verify("ada", GOOD, stored, "2001:db8::ffff")
+    assert door.verify("ada", GOOD, stored, "2001:db8:0:1::1")
+
+
 def test_many_addresses_guess_one_name_not_for_long(
     stored: str, door: Passwords
 ) -> None:
