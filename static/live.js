@@ -5,6 +5,7 @@ const NEW = { "thread.opened": "thread", "decision.recorded": "decision" };
 const PLURALS = { reply: "replies" };
 const SKIPPED = "hx-morph-skip";
 const line = find("[data-live]");
+const own = new Set();
 let news = [];
 let known = new Set();
 
@@ -36,9 +37,19 @@ document.addEventListener("htmx:sse:after:message", ({ detail }) => {
   const noun = event.split(".")[0];
   if (event !== "reset" && wanted && !wanted.includes(noun)) return;
   const seq = Number(id);
+  if (own.has(seq)) return;
   // what opens a thread is told of first as an annotation
   if (event === "thread.opened") news = news.filter((n) => n.seq !== seq - 1);
   news.push({ seq, name: nameNews(event, JSON.parse(data)) });
+  showNews();
+});
+
+// what was changed on this page is shown by the answer, and is no news
+document.addEventListener("htmx:after:request", ({ detail }) => {
+  const told = detail.ctx.response?.headers.get("Review-Entries");
+  if (!told) return;
+  told.split(" ").forEach((seq) => own.add(Number(seq)));
+  news = news.filter(({ seq }) => !own.has(seq));
   showNews();
 });
 

@@ -28,6 +28,7 @@ from app.pages import (
     render,
     render_template,
 )
+from app.routes.live import name_own_entries
 from app.services import annotations, posts, thread_rows
 from app.services.annotations import PostRow
 
@@ -197,7 +198,8 @@ def _follow(
     """Answer a change: htmx gets the post, others go to it."""
     row = annotations.get_post(session, slug, post_id)
     if is_fragment(request):
-        return _show(request, shell, session, slug, row)
+        answer = _show(request, shell, session, slug, row)
+        return name_own_entries(answer, shell, session)
     path = request.app.url_path_for("show_thread", slug=slug)
     place = f"post-{row.id}" if row.position else "opener"
     return RedirectResponse(

@@ -22,6 +22,7 @@ from app.pages import (
     render,
     render_template,
 )
+from app.routes.live import name_own_entries
 from app.routes.threads import StanceDraft
 from app.services import annotations, stances, thread_rows
 from app.services.annotations import PostRow
@@ -151,7 +152,10 @@ def _follow(  # noqa: PLR0913 - each is a part of the answer
         said=annotations.get_post(session, slug, post_id),
         is_first=is_first,
     )
-    return render_template(request, shell, "threads/_stance_taken.html", page)
+    answer = render_template(
+        request, shell, "threads/_stance_taken.html", page
+    )
+    return name_own_entries(answer, shell, session)
 
 
 def _build_page(shell: Shell, session: SessionDep, slug: str) -> StancesPage:

@@ -133,6 +133,29 @@ def test_the_document_and_the_home_page_tell_of_a_new_thread(
     expect(home.locator("main")).to_contain_text("thread opened")
 
 
+def test_what_one_changes_on_the_page_is_no_news_there(
+    reviewer_page: Page, other_page: Page, thread: str
+) -> None:
+    """The page shows it already; what comes from elsewhere is counted."""
+    page = reviewer_page
+    open_live(page, thread)
+    open_live(other_page, thread)
+    page.get_by_text("Take a stance").click()
+    page.get_by_label("working:").check()
+    page.get_by_label("Why").fill("It is slow.")
+    page.get_by_label("Why").press("Control+Enter")
+    said = page.locator(".said", has_text="It is slow.")
+    said.get_by_role("link", name="Edit the post of").click()
+    page.get_by_label("Text", exact=True).first.fill("It is slower.")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".said", has_text="It is slower.")).to_be_visible()
+    line = other_page.locator("#live")
+    expect(line).to_contain_text("change", timeout=SOON)
+    reply(other_page, "From elsewhere.")
+    expect(page.locator("#live")).to_contain_text("1 new reply · show")
+    expect(page.locator("#live")).not_to_contain_text("change")
+
+
 def test_without_script_there_is_no_line(
     scriptless_page: Page, thread: str
 ) -> None:
