@@ -24,6 +24,7 @@ from app.identity import CurrentReviewer
 from app.models import Role
 from app.services import access, proposals
 from app.services.entries import GENESIS, Head
+from app.services.markdown import render_markdown
 from app.services.proposals import ProposalRow
 from app.services.reviewers import Visitor
 
@@ -129,6 +130,7 @@ def get_environment() -> Environment:
     environment.filters.update(
         bytes=format_bytes,
         day=format_day,
+        markdown=format_markdown,
         minute=format_minute,
         path=format_path,
     )
@@ -159,6 +161,11 @@ def format_bytes(size: int) -> str:
         return f"{size} bytes"
     kibi = size / KIBI
     return f"{kibi:.1f} KiB" if kibi < KIBI else f"{kibi / KIBI:.1f} MiB"
+
+
+def format_markdown(text: str) -> Markup:
+    """Return Markdown as HTML that is safe to show."""
+    return Markup(render_markdown(text))  # noqa: S704 - it was cleaned
 
 
 def format_path(name: str) -> str:

@@ -14,7 +14,10 @@ BLANK = "about:blank"
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """One kind: `slug` ends its address, `remedy` says how to go on."""
+    """One kind: `slug` ends its address, `remedy` says how to go on.
+
+    Both `meaning` and `remedy` are Markdown.
+    """
 
     slug: str
     status: HTTPStatus

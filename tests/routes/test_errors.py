@@ -39,6 +39,7 @@ from app.routes.errors import (
 )
 from app.routes.problem_types import BY_STATUS, TYPES, ProblemType
 from app.services import reviewers, tokens
+from app.services.markdown import render_markdown
 
 MEDIA_TYPE = "application/problem+json"
 COMMENTS = "/api/threads/kleen-sti-shadow/comments"
@@ -107,7 +108,9 @@ def test_a_type_leads_to_the_page_that_explains_it(
     assert told["type"] == f"http://testserver{path}"
     page = site.get(path)
     assert page.status_code == 200
-    assert kind.remedy.replace("'", "&#39;") in page.text
+    assert render_markdown(kind.meaning).strip() in page.text
+    assert render_markdown(kind.remedy).strip() in page.text
+    assert "`" not in kind.remedy or "</code>" in page.text
     assert path in site.get("/problems/").text
 
 
