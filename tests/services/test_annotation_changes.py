@@ -113,6 +113,24 @@ def get_last_entry(session: Session) -> Entry:
     ).one()
 
 
+def test_what_is_returned_is_what_is_stored(session: Session) -> None:
+    """A new annotation is not read back, and need not be."""
+    visitor = make_visitor(session)
+    opener = post(session, visitor, motivation="questioning")
+    reply = post(session, visitor, target=f"/threads/{THREAD}")
+    made = [
+        opener,
+        reply,
+        post(session, visitor, target=f"/annotations/{reply.id}"),
+        post(session, visitor, target=f"/annotations/{opener.id}"),
+        post(session, visitor, target="https://example.org/é", body=[]),
+    ]
+    session.expire_all()
+    for row in made:
+        assert row == annotation_rows.get_annotation(session, row.id)
+    assert [row.thread is None for row in made] == [*[False] * 4, True]
+
+
 def test_what_a_client_sent_survives_reading_and_writing(
     session: Session,
 ) -> None:

@@ -26,6 +26,7 @@ from app.models import (
     ThreadState,
 )
 from app.services import (
+    annotation_changes,
     annotations,
     corpus,
     decisions,
@@ -129,8 +130,28 @@ def reply(session: Session, visitor: Visitor) -> None:
     annotations.reply(session, visitor, "kleen-sti-shadow", "yes\n> no")
 
 
+def annotate(session: Session, visitor: Visitor) -> None:
+    """Annotate a thread and a clause, and change one at once."""
+    made = [
+        annotation_changes.create_annotation(
+            session,
+            visitor,
+            {
+                "@context": "http://www.w3.org/ns/anno.jsonld",
+                "type": "Annotation",
+                "motivation": "commenting",
+                "bodyValue": "zyzzyva",
+                "target": target,
+            },
+        )
+        for target in ("/threads/kleen-sti-shadow", "/calls/VMI_Halt") * 2
+    ]
+    annotation_changes.replace_text(session, visitor, made[0].id, "quux")
+    annotation_changes.delete_annotation(session, visitor, made[1].id)
+
+
 CHANGES: tuple[Callable[[Session, Visitor], object], ...] = (
-    *(open_one, reply, decide, import_mail, store_run, save),
+    *(open_one, reply, annotate, decide, import_mail, store_run, save),
 )
 
 
