@@ -18,10 +18,10 @@ import pytest
 import structlog
 from sqlalchemy import text
 
-from app import cli
+from app import cli, cli_accounts
 from app.config import ROOT, Settings
 from app.db import Database
-from app.models import Role, SearchKind
+from app.models import Role, Scope, SearchKind
 from app.routes.decisions import DecisionForm
 from app.services import (
     access,
@@ -94,7 +94,10 @@ def test_every_setting_is_an_option_of_serve(run: Run) -> None:
 
 
 def test_roles_and_formats_are_those_there_are() -> None:
-    assert [r.value for r in cli.RoleName] == [r.value for r in Role]
+    assert [r.value for r in cli_accounts.RoleName] == [r.value for r in Role]
+    assert [s.value for s in cli_accounts.ScopeName] == [
+        s.value for s in Scope
+    ]
     assert [f.value for f in cli.Format] == list(exports.FORMATS)
     assert [k.value for k in cli.KindName] == [k.value for k in SearchKind]
     assert [o.value for o in cli.OrderName] == [o.value for o in Order]
