@@ -72,6 +72,11 @@ from app.routes import (
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
+    # what programs ask for often, for routers are tried one by one
+    health.router,
+    # before mails, threads and annotations, whose addresses these go on from
+    mail_out.router,
+    annotations.router,
     home.router,
     # before the pages, whose addresses these end otherwise
     representations.router,
@@ -94,10 +99,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     hypothesis_client.router,
     imports.router,
     imports_api.api,
-    health.router,
-    # before mails, threads and annotations, whose addresses these go on from
-    mail_out.router,
-    annotations.router,
     # before the routes of one mail, which take what is left
     conversations.router,
     message_trees.router,
