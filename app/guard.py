@@ -104,11 +104,16 @@ class GuardMiddleware:
 
     def find_problem(self, scope: Scope) -> Problem | None:
         """Return why the request is refused, if it is."""
-        # a line's end, too: patterns overlook one at the end of an address
-        if CONTROL.search(scope["path"]) or b"%00" in scope["query_string"]:
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
             return Problem(
                 status=HTTPStatus.BAD_REQUEST,
-                detail="a control character is in the address",
+                detail="a NUL character is in the address",
+            )
+        # a line's end, too: patterns overlook one at the end of an address
+        if CONTROL.search(scope["path"]):
+            return Problem(
+                status=HTTPStatus.NOT_FOUND,
+                detail="nothing is at an address with a control character",
             )
         headers = dict(scope["headers"])
         if not self.is_ours(scope["headers"], scope["path"]):

@@ -4,6 +4,7 @@ How long an example of hypothesis takes says nothing on a machine that others
 use too, so none has a deadline.
 """
 
+import asyncio
 import itertools
 import re
 import shutil
@@ -194,6 +195,21 @@ def fresh_log() -> Iterator[None]:
     """Forget where a command logged to: its streams are gone after it."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def no_other_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hide the loop that a browser's tests leave running in this thread.
+
+    Playwright keeps it to the end of the run, and nobody could run another.
+    """
+    if "playwright" in request.fixturenames:
+        yield
+        return
+    running = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(running)
 
 
 @pytest.fixture(params=ENGINES)
