@@ -238,7 +238,7 @@ class CommentIn(BaseModel):
         ),
     ]
     parent: Annotated[
-        MaybeSlug,
+        Slug | None,
         Field(
             description="The post that is answered; the thread itself if "
             "it is left out.",

@@ -7,6 +7,7 @@ import schemathesis
 from schemathesis.transport.serialization import Binary
 
 KEY = "Idempotency-Key"
+MATCH = "If-Match"
 PLAIN = frozenset("0123456789")
 
 
@@ -27,7 +28,12 @@ def before_call(
     case: schemathesis.Case[Any],
     _arguments: dict[str, Any],
 ) -> None:
-    """Give each request a key of its own, as a client must."""
+    """Give each request a key of its own, and quotes to a tag.
+
+    The numbers that are made of these headers' patterns do not match them.
+    """
     headers: Any = case.headers
     if headers and set(headers.get(KEY) or "-") <= PLAIN:
         headers[KEY] = str(uuid.uuid4())
+    if headers and set(headers.get(MATCH) or "-") <= PLAIN:
+        headers[MATCH] = f'"{headers[MATCH]}"'

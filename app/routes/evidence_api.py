@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.db import SessionDep
-from app.forms import LARGEST, MaybeSlug, Slug
+from app.forms import LARGEST, Slug
 from app.identity import SignedIn
 from app.models import Answer, EvidenceState
 from app.routes.comments_api import Reason, ThreadSlug
@@ -57,7 +57,7 @@ class EvidenceIn(BaseModel):
 
     run: Slug
     platform: Slug = Field(examples=["software"])
-    variant: MaybeSlug = None
+    variant: Slug | None = None
     outcome: Slug = Field(examples=["sleeps-with-work"])
     expected: Answer
 

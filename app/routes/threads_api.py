@@ -14,7 +14,6 @@ from app.forms import (
     FilledLine,
     FilledText,
     Line,
-    MaybeSlug,
     Quote,
     Slug,
 )
@@ -109,7 +108,7 @@ class ThreadIn(BaseModel):
         default=[], max_length=MOST_CALLS, examples=[["VMI_Halt"]]
     )
     section: Annotated[
-        MaybeSlug,
+        Slug | None,
         Field(
             description="The anchor of a section of the document.",
             examples=["local-apic-support"],
