@@ -85,13 +85,18 @@ class QuoteWorker:
         self._work()
 
     def close(self) -> None:
-        """Let the process go; the next start goes on where it was."""
+        """Let the process go; the next start goes on where it was.
+
+        Nothing here uses the database afterwards.
+        """
         with self._lock:
             self._is_closed = True
             timer, self._timer = self._timer, None
             executor, self._executor = self._executor, None
         if timer is not None:
             timer.cancel()
+            # it may look at the database already
+            timer.join()
         if executor is not None:
             executor.shutdown(wait=True, cancel_futures=True)
 

@@ -112,6 +112,30 @@ def test_who_ends_at_once_starts_nothing(database: Database) -> None:
     assert held.futures == []
 
 
+def test_who_ends_waits_for_the_one_who_looks(database: Database) -> None:
+    """Whoever closes the database next takes it from nobody."""
+    looks, may_end = threading.Event(), threading.Event()
+
+    def look() -> bool:
+        looks.set()
+        return may_end.wait(60)
+
+    held = HeldExecutor()
+    worker = QuoteWorker(
+        database.url, start=lambda: held, delay=0.001, has_work=look
+    )
+    worker.begin()
+    assert looks.wait(60)
+    ending = threading.Thread(target=worker.close)
+    ending.start()
+    ending.join(0.1)
+    assert ending.is_alive()
+    may_end.set()
+    ending.join(60)
+    assert not ending.is_alive()
+    assert held.futures == []
+
+
 def test_nothing_waiting_starts_nothing(database: Database) -> None:
     """Each change asks; only what a mail waits for costs a process."""
     worker = QuoteWorker(
