@@ -129,7 +129,8 @@ class Review:
         """Import an mbox into a fresh copy."""
         folder = self.folder / f"store{number}"
         shutil.copytree(self.base, folder)
-        command = [*CLI, "import", str(mbox)]
+        # what is quoted has a row of its own
+        command = [*CLI, "import", "--no-align", str(mbox)]
         done = run(command, self._name(folder), None)
         return done._replace(store=weigh(folder) - weigh(self.base))
 
