@@ -9,8 +9,8 @@ a charset may be a lie. What was wrong with a mail is told as its defects.
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from app.services.charsets import clean_text, decode_text
 from app.services.mail_dates import read_archive_date, read_date
@@ -41,6 +41,7 @@ KEPT_HEADERS = frozenset(
 )
 
 _FIELD = re.compile(r"([!-9;-~]+):[ \t]*(.*)", re.DOTALL)
+_SURE_FIELDS = frozenset({b"message-id", b"received"})
 _MAIL_FIELDS = frozenset(
     {"from", "date", "subject", "to", "cc", "message-id", "received"}
     | {"return-path", "delivered-to", "mime-version", "sender", "list-id"}
@@ -48,8 +49,7 @@ _MAIL_FIELDS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParsedMail:
+class ParsedMail(NamedTuple):
     """What was read from a mail.
 
     `message_id` is None where the source names none; `charset` is the one
@@ -97,17 +97,19 @@ def _cut_separator(raw: bytes) -> bytes:
 
 def is_mail(raw: bytes) -> bool:
     """Tell whether the bytes start with the headers of a mail."""
-    names: list[str] = []
+    first: bytes | None = None
     for line in raw[:HEAD_LOOK].split(b"\n"):
         if not line.strip():
             break
+        if line[:1].isspace():
+            continue
         name, colon, _ = line.partition(b":")
-        if not line[:1].isspace():
-            names.append(name.strip().lower().decode("latin-1") * bool(colon))
-    if "message-id" in names or "received" in names:
-        return True
-    first = names[0] if names else ""
-    return first in _MAIL_FIELDS or first.startswith("x-")
+        name = name.strip().lower() if colon else b""
+        if name in _SURE_FIELDS:
+            return True
+        first = name if first is None else first
+    told = (first or b"").decode("latin-1")
+    return told in _MAIL_FIELDS or told.startswith("x-")
 
 
 def get_synthetic_id(content: bytes) -> str:

@@ -26,6 +26,8 @@ LONGEST_ADDRESS = 1000
 _BLANK = re.compile(rb"\n\r?\n")
 _LINES = re.compile(rb"[^\n]*(?:\n[ \t][^\n]*)*")
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
+# a line that is a field, with the lines that go on with it
+_SOUND = re.compile(rb"([!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)\n?")
 _ENCODED = re.compile(r"=\?([^?\s]{1,75})\?([bBqQ])\?([^?]*)\?=")
 _PARAMETER = re.compile(
     r';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)', re.DOTALL
@@ -70,18 +72,38 @@ def read_head(raw: bytes, defects: list[str]) -> Head:
     if end > MOST_HEADER_BYTES:
         raise refuse(f"more than {MOST_HEADER_BYTES} bytes of headers")
     start = len(raw) if blank is None else blank.end()
-    lines = [
-        (found.start(), found.group())
-        for found in _LINES.finditer(raw, 0, end)
-        if found.group()
-    ]
-    fields, odd = _read_fields(lines, defects)
+    odd: int | None = None
+    fields = _read_sound(raw, end)
+    if fields is None:
+        fields, odd = _read_fields(_split_lines(raw, end), defects)
     if len(fields) > MOST_HEADERS:
         raise refuse(f"more than {MOST_HEADERS} headers")
     first: dict[str, bytes] = {}
     for name, value in fields:
         first.setdefault(name.lower(), value)
     return Head(fields, start if odd is None else odd, first)
+
+
+def _read_sound(raw: bytes, end: int) -> list[Field] | None:
+    """Return the fields up to `end` if there is nothing else."""
+    fields: list[Field] = []
+    at = 0
+    while at < end:
+        found = _SOUND.match(raw, at, end)
+        if found is None:
+            return None
+        at = found.end()
+        fields.append(Field(found[1].decode("ascii"), found[2]))
+    return fields
+
+
+def _split_lines(raw: bytes, end: int) -> list[tuple[int, bytes]]:
+    """Return where each line begins, and it with those that go on with it."""
+    return [
+        (found.start(), found.group())
+        for found in _LINES.finditer(raw, 0, end)
+        if found.group()
+    ]
 
 
 def _read_fields(
@@ -115,7 +137,7 @@ def read_header(value: bytes | str) -> str:
     text = " ".join(text.split())
     if "=?" in text:
         text = " ".join(decode_words(text).split())
-    return UNPRINTED.sub(REPLACED, text)
+    return text if text.isprintable() else UNPRINTED.sub(REPLACED, text)
 
 
 def decode_words(text: str) -> str:

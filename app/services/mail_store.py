@@ -120,7 +120,9 @@ class _Batch:
         self._names = {
             one.prepared.sha256: self._find_name(one) for one in arrived
         }
-        self._known = self._find_known()
+        self._known: dict[str, _Kept | Prepared] = dict(
+            _read_kept(session, sorted(set(self._names.values())))
+        )
         self._now = datetime.now(UTC)
 
     def store(self, stored: Stored, actor: str) -> None:
@@ -146,25 +148,23 @@ class _Batch:
             numbers[step.message_id] for step in steps if step.what != COPY
         )
 
-    def _find_known(self) -> dict[str, _Kept | Prepared]:
-        wanted = {one.prepared.content_id for one in self._arrived}
-        wanted |= {name for name in self._names.values() if name is not None}
-        return dict(_read_kept(self._session, sorted(wanted)))
-
-    def _find_name(self, one: Arrived) -> str | None:
+    def _find_name(self, one: Arrived) -> str:
         mail = one.prepared.mail
-        if mail.message_id is None and mail.is_archived:
-            return find_archived_id(self._session, mail)
-        return mail.message_id
+        name = mail.message_id
+        if name is None and mail.is_archived:
+            name = find_archived_id(self._session, mail)
+        return name or one.prepared.content_id
 
     def _decide(self, one: Arrived) -> _Step:
         prepared = one.prepared
-        name = self._names[prepared.sha256] or prepared.content_id
+        name = self._names[prepared.sha256]
         known = self._known.get(name)
         defects: tuple[str, ...] = ()
         if known is not None and not self._is_same(known, prepared):
             defects = (f"another mail has its Message-ID {name}",)
             name = prepared.content_id
+            if name not in self._known:
+                self._known |= _read_kept(self._session, [name])
             known = self._known.get(name)
         what = COPY
         if known is None:

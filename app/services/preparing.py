@@ -8,7 +8,6 @@ import hashlib
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from app.errors import InvalidError
@@ -35,24 +34,31 @@ class Prepared(NamedTuple):
     subject: BaseSubject
     sha256: str
     size: int
-    content_id: str
     raw: bytes
     body: bytes
     html: bytes
     terms: Terms
 
+    @property
+    def content_id(self) -> str:
+        """Return an id for where the mail's own is missing or taken.
+
+        Copies of one mail from several lists have the same.
+        """
+        # few need one, and it takes as long as some parsing
+        return _compute_content_id(self.mail, self.raw)
+
 
 def prepare_mail(raw: bytes) -> Prepared:
     """Read one mail, or refuse it."""
     mail = parse_mail(raw)
-    mail = replace(mail, trailers=[*find_trailers(mail.body)])
+    mail = mail._replace(trailers=[*find_trailers(mail.body)])
     subject = compute_base_subject(mail.subject)
     return Prepared(
         mail=mail,
         subject=subject,
         sha256=hashlib.sha256(raw).hexdigest(),
         size=len(raw),
-        content_id=_get_content_id(mail, raw),
         raw=zlib.compress(raw),
         body=zlib.compress(mail.body.encode()),
         html=zlib.compress(render_mail(mail.body).encode()),
@@ -81,13 +87,9 @@ def prepare_mails(raws: Sequence[bytes]) -> list[Prepared | str]:
     return made
 
 
-def _get_content_id(mail: ParsedMail, raw: bytes) -> str:
-    """Return an id for where the mail's own is missing or taken.
-
-    Copies of one mail from several lists have the same.
-    """
+def _compute_content_id(mail: ParsedMail, packed: bytes) -> str:
     if mail.is_archived:
-        return get_synthetic_id(raw)
+        return get_synthetic_id(zlib.decompress(packed))
     said = (
         *(mail.message_id or "", mail.sender, mail.subject),
         *(str(mail.sent_at), fold_text(mail.body)),

@@ -5,15 +5,18 @@ found by their whole name and by each word of it, clauses by their number and
 by those of the clauses around them.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 
 from app.services.masking import find_addresses, mask_addresses
 from app.services.search_terms import (
+    FACT,
     LONGEST_TEXT,
     Terms,
     fold,
     join_facts,
+    join_terms,
     make_fact,
     make_whole_fact,
 )
@@ -25,11 +28,13 @@ CALL = "call"
 CLAUSE = "clause"
 LIST = "l"
 RUN = "run"
+STANCE = "stance"
 NAMED = "named"
 MOST_ADDRESSES = 1000
 LONGEST_DOMAIN = 255
 MOST_LABELS = 5
 """As many addresses of a text are found, and so much of each domain."""
+ADDRESSES_KEPT = 2048
 MASKED = ("title", "sender", "recipients", "copied", "own", "quoted")
 """Columns where addresses may stand."""
 
@@ -59,13 +64,20 @@ def say_addresses(column: str, text: str) -> Iterator[str]:
     """Give the facts about the addresses in a text, and their domains."""
     found = dict.fromkeys(find_addresses(text[:LONGEST_TEXT]))
     for address in islice(found, MOST_ADDRESSES):
-        _, _, domain = address.partition("@")
-        if len(domain) > LONGEST_DOMAIN:
-            continue
-        yield make_whole_fact(column, address)
-        labels = domain.split(".")
-        for count in range(MOST_LABELS, 1, -1):
-            yield make_whole_fact(column, ".".join(labels[-count:]))
+        for name in _name_address(address):
+            yield f"{FACT}{column}{FACT}{name}"
+
+
+@lru_cache(maxsize=ADDRESSES_KEPT)
+def _name_address(address: str) -> Sequence[str]:
+    """Return an address and its domains, each as a word for a whole fact."""
+    # a mailing list has the same ones in mail after mail
+    _, _, domain = address.partition("@")
+    if len(domain) > LONGEST_DOMAIN:
+        return ()
+    labels = domain.split(".")
+    names = [".".join(labels[-n:]) for n in range(MOST_LABELS, 1, -1)]
+    return [*dict.fromkeys(map(join_terms, [address, *names]))]
 
 
 def say_named(*names: str | None) -> Iterator[str]:
@@ -76,6 +88,11 @@ def say_named(*names: str | None) -> Iterator[str]:
 def say_is(*words: str) -> Iterator[str]:
     """Give the facts that `is:` asks for."""
     return (make_whole_fact(IS, word) for word in words)
+
+
+def say_stances(values: Iterable[str]) -> Iterator[str]:
+    """Give the facts about how reviewers stand to it, or say they do."""
+    return (make_whole_fact(STANCE, value) for value in values)
 
 
 def say_who(*names: str | None, account: str | None = None) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -106,8 +105,7 @@ def _place(
         *say_calls(around.calls[id_]),
         *say_clauses(around.clauses[id_]),
     ]
-    placed = replace(
-        terms,
+    placed = terms._replace(
         names=fold(
             " ".join([message_id, *map(mask_addresses, around.files[id_])])
         ),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from app.models import SearchKind
-from app.services.search_terms import COLUMNS, Terms
+from app.services.search_terms import Terms
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DIGEST_BYTES = 8
@@ -22,7 +22,7 @@ class Findable(NamedTuple):
     @property
     def columns(self) -> dict[str, str]:
         """Return the folded texts by column, in the columns' order."""
-        return {name: getattr(self.terms, name) for name in COLUMNS}
+        return self.terms._asdict()
 
     @property
     def seconds(self) -> int:
@@ -31,6 +31,6 @@ class Findable(NamedTuple):
 
     def compute_digest(self) -> int:
         """Return a number that differs when time or texts do."""
-        content = "\n".join([str(self.seconds), *self.columns.values()])
+        content = "\n".join([str(self.seconds), *self.terms])
         digest = hashlib.blake2b(content.encode(), digest_size=DIGEST_BYTES)
         return int.from_bytes(digest.digest(), "big", signed=True)

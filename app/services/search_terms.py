@@ -9,7 +9,7 @@ between spaces, or letters that neither of them parts.
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LONGEST_TERM = 128
 LONGEST_TEXT = 400_000
@@ -29,8 +29,7 @@ _TERM = re.compile(r"[0-9a-z\x80-\U0010ffff]+")
 _TOO_LONG = re.compile(rf"{_TERM.pattern[:-1]}{{{LONGEST_TERM + 1},}}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(NamedTuple):
     """What is searched of one thing: folded texts, a column each.
 
     `own` is what it says itself, `quoted` what it quotes; `names` are those
@@ -47,10 +46,7 @@ class Terms:
     facts: str = ""
 
 
-COLUMNS: Sequence[str] = (
-    *("title", "sender", "recipients", "copied"),
-    *("own", "quoted", "names", "facts"),
-)
+COLUMNS: Sequence[str] = Terms._fields
 
 
 def fold(text: str) -> str:
@@ -58,7 +54,10 @@ def fold(text: str) -> str:
     folded = text[:LONGEST_TEXT].lower()
     if not folded.isascii():
         folded = _OTHERS.sub(_fold_run, folded)[:LONGEST_TEXT]
-    if max(map(len, folded.split("\n"))) > LONGEST_TERM:
+    if (
+        len(folded) > LONGEST_TERM
+        and max(map(len, folded.split("\n"))) > LONGEST_TERM
+    ):
         # no word, but a blob of data
         folded = _TOO_LONG.sub(" ", folded)
     return folded
@@ -83,7 +82,12 @@ def make_fact(name: str, text: str) -> str:
 
 def make_whole_fact(name: str, text: str) -> str:
     """Return a field's text as one word, found only as a whole."""
-    return f"{FACT}{name}{FACT}{JOINT.join(split_terms(fold(text)))}"
+    return f"{FACT}{name}{FACT}{join_terms(text)}"
+
+
+def join_terms(text: str) -> str:
+    """Return the terms of a text as one word, as a whole fact has them."""
+    return JOINT.join(split_terms(fold(text)))
 
 
 def join_facts(facts: Iterable[str]) -> str:
