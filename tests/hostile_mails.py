@@ -47,6 +47,7 @@ ATTRIBUTES = {
     **dict.fromkeys(TAGS, CLASSES),
     "a": {"href", "rel"},
     "details": {"class", "open"},
+    "pre": {"class", "id"},
 }
 
 # each run of text is tried once, at its beginning

@@ -29,6 +29,7 @@ from app.services.conversation_rows import Shown, Tree, TreeRow
 from app.services.feeds import Feed, Story
 from app.services.mail_export import Copy, write_mboxrd
 from app.services.masked_mail import mask_mail
+from app.services.quotation import ANSWER
 from app.services.trailers import Stance
 
 router = APIRouter(include_in_schema=False)
@@ -151,7 +152,7 @@ def _make_page(
         tree=tree,
         branch=cut_branch(rows, start),
         mails=[
-            Shown(mail.row, text)
+            Shown(mail.row, _name_answers(mail.row.id, text))
             for mail, text in zip(mails, texts, strict=True)
         ],
         names={row.id: row.name for row in rows},
@@ -160,6 +161,11 @@ def _make_page(
         earlier=max(0, start - conversation_rows.PART) if start else None,
         later=end if end < len(rows) else None,
     )
+
+
+def _name_answers(mail: int, html: str) -> str:
+    """Return a mail's HTML with names that no other mail's answers have."""
+    return html.replace(f'<pre id="{ANSWER}', f'<pre id="m{mail}-{ANSWER}')
 
 
 @router.get("/m/{message_id:path}/t.mbox.gz")

@@ -22,6 +22,11 @@ __all__ = ["Line", "mask_addresses", "read_line", "render_mail"]
 
 DEEPEST = 12
 LEVELS = 5  # of the style sheet
+ANSWER = "c"
+"""Before the code point where an answer begins: the name of its element."""
+
+ATTRIBUTION = ' class="attribution"'
+SIGNATURE = ' class="signature"'
 ATTRIBUTION_LINES = 3
 FOLDED_FROM = 4  # shorter quotations are no longer than their fold
 ARCHIVES = frozenset(
@@ -30,6 +35,7 @@ ARCHIVES = frozenset(
 )
 """Hosts whose addresses end in a Message-ID, which is no address of a mail."""
 
+_NO_WORDS = re.compile(r"[\s+]*")
 _MARKS = re.compile(r">(?: ?>)*+")
 _ATTRIBUTION = re.compile(
     r"(.*\b(wrote|writes|said)\s*:|-+ ?Original Message.*)\s*"
@@ -49,33 +55,50 @@ class _Level(NamedTuple):
 
 def read_line(line: str) -> Line:
     """Return a line's depth, and its text without the marks."""
-    marks = _MARKS.match(line) if line.startswith(">") else None
-    if marks is None:
+    if line[:1] != ">":
         return Line(0, line)
-    text = line[marks.end() :]
-    return Line(marks.group().count(">"), text.removeprefix(" "))
+    marks = _MARKS.match(line)
+    end = 0 if marks is None else marks.end()
+    text = line[end:]
+    return Line(line.count(">", 0, end), text.removeprefix(" "))
 
 
 def render_mail(body: str) -> str:
-    """Return a body as nested blocks, one level a `>`."""
+    """Return a body as nested blocks, one level a `>`.
+
+    What stands below a quotation is named by its place, as an answer.
+    """
     lines, footer = _cut_footer(body.rstrip("\n").split("\n"))
     read = _close_gaps([read_line(line) for line in lines])
     marks = _mark_lines(read, body)
     html: list[str] = []
     levels: list[_Level] = []
-    start = 0
+    start = at = 0
     for depth, group in groupby(read, key=lambda line: line.depth):
         texts = [line.text for line in group]
         end = start + len(texts)
         _go_to(min(depth, DEEPEST), html, levels, start)
         following = read[end].depth if end < len(read) else 0
         said = _find_attribution(texts) if following > depth else len(texts)
-        html.append(_render_pre(texts[:said], marks[start : start + said]))
-        html.append(_render_pre(texts[said:], (), "attribution"))
+        name = "" if depth or not start else _name_answer(lines[start:end], at)
+        html.append(
+            _render_pre(texts[:said], marks[start : start + said], name)
+        )
+        html.append(_render_pre(texts[said:], (), ATTRIBUTION))
+        at += sum(map(len, lines[start:end])) + end - start
         start = end
     _go_to(0, html, levels, start)
-    html.append(_render_pre(footer, (), "signature"))
+    html.append(_render_pre(footer, (), SIGNATURE))
     return "".join(html)
+
+
+def _name_answer(lines: Sequence[str], at: int) -> str:
+    """Return the attribute that names an answer by its first code point."""
+    for line in lines:
+        if not _NO_WORDS.fullmatch(line):
+            break
+        at += len(line) + 1
+    return f' id="{ANSWER}{at}"'
 
 
 def _cut_footer(lines: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
@@ -162,7 +185,7 @@ def _find_attribution(texts: Sequence[str]) -> int:
 
 
 def _render_pre(
-    texts: Sequence[str], marks: Sequence[str], noun: str = ""
+    texts: Sequence[str], marks: Sequence[str], attribute: str = ""
 ) -> str:
     """Return lines without the empty ones around them; none for none."""
     start, end = 0, len(texts)
@@ -172,12 +195,11 @@ def _render_pre(
         end -= 1
     if start == end:
         return ""
-    name = f' class="{noun}"' if noun else ""
     if any(marks):
         text = _render_marked(texts[start:end], marks[start:end])
     else:
         text = link_addresses("\n".join(texts[start:end]).rstrip())
-    return f"<pre{name}>{text}</pre>\n"
+    return f"<pre{attribute}>{text}</pre>\n"
 
 
 def _render_marked(texts: Sequence[str], marks: Sequence[str]) -> str:

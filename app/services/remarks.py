@@ -7,7 +7,7 @@ suggests. Pages show them in the margin of what they speak of.
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote
 
 import structlog
@@ -25,6 +25,7 @@ from app.models import (
     Message,
     Motivation,
     Person,
+    Quote,
     Reviewer,
 )
 from app.services import anchors
@@ -39,7 +40,7 @@ from app.services.annotations import (
 )
 from app.services.entries import append_entry
 from app.services.masking import mask_addresses
-from app.services.quotation import render_mail
+from app.services.quotation import ANSWER, render_mail
 from app.services.revisions import get_newest, select_newest_id
 from app.services.sections import make_slug
 
@@ -194,6 +195,7 @@ class RemarkRow(NamedTuple):
     message_id: str | None
     html: str
     is_imported: bool
+    answer_at: int | None
 
     @property
     def is_long(self) -> bool:
@@ -215,7 +217,13 @@ class RemarkRow(NamedTuple):
 
     @property
     def fragment(self) -> str:
-        """Return what shows a browser the remark within its mail."""
+        """Return what shows a browser the remark within its mail.
+
+        Of an answer to what the mail quotes that is an element; of other
+        words it is themselves, which not every browser finds.
+        """
+        if self.answer_at is not None:
+            return f"{ANSWER}{self.answer_at}"
         line = next(filter(None, map(str.strip, self.text.splitlines())), "")
         words = line.partition("@")[0].split()[:FRAGMENT_WORDS]
         # a hyphen would be taken for a part of the fragment's own syntax
@@ -241,6 +249,11 @@ def _read_rows(
     session: Session, *conditions: ColumnElement[bool]
 ) -> list[RemarkRow]:
     original = aliased(Anchor)
+    answer_at = (
+        select(func.min(col(Quote.reply_start)))
+        .where(col(Quote.annotation_id) == col(Annotation.id))
+        .scalar_subquery()
+    )
     rows = session.execute(
         select(
             col(Anchor.id),
@@ -256,7 +269,8 @@ def _read_rows(
             col(Annotation.text),
             col(Annotation.message_id),
             case((col(Message.id).is_(None), col(Annotation.html)), else_=""),
-            col(Message.id),
+            col(Message.id).is_not(None),
+            answer_at,
         )
         .join(Annotation, col(Annotation.id) == col(Anchor.annotation_id))
         .join(
@@ -278,11 +292,7 @@ def _read_rows(
             col(Anchor.id),
         )
     )
-    return [_make_row(row) for row in rows]
-
-
-def _make_row(row: Sequence[Any]) -> RemarkRow:
-    return RemarkRow._make((*row[:-1], row[-1] is not None))
+    return [RemarkRow._make(row) for row in rows]
 
 
 def _read_call(session: Session, call_id: int) -> str:

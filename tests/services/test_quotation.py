@@ -1,5 +1,6 @@
 """Quotation levels: every line keeps its depth and its words."""
 
+import re
 import time
 from html.parser import HTMLParser
 
@@ -15,6 +16,7 @@ from app.services.quotation import (
     read_line,
     render_mail,
 )
+from app.services.quoted_blocks import find_blocks
 from app.services.trailers import find_trailers
 
 
@@ -96,6 +98,27 @@ def test_every_line_stands_at_its_depth(lines: list[tuple[int, str]]) -> None:
     ]
 
 
+@given(
+    st.lists(
+        st.sampled_from(
+            ["", "  ", "+", "> q", ">> é", "> +", "own", " own", "A wrote:"]
+            + ["On 1 May, A wrote:", "-- ", "Acked-by: A <a@b.example>"]
+        ),
+        max_size=14,
+    )
+)
+def test_the_answer_to_each_quotation_has_an_element(
+    lines: list[str],
+) -> None:
+    body = "\n".join(lines)
+    html = render_mail(body)
+    names = re.findall(r'<pre id="c(\d+)">', html)
+    assert len(names) == len(set(names))
+    for block in find_blocks(body):
+        if block.reply:
+            assert str(block.reply_start) in names
+
+
 def test_nothing_of_a_mail_is_markup() -> None:
     html = render_mail("<script>alert(1)</script>\n> <b>&amp;</b>\n")
     assert "<script" not in html
@@ -114,7 +137,7 @@ def test_long_quotations_fold_and_short_ones_do_not() -> None:
 def test_empty_lines_between_quotations_part_nothing() -> None:
     html = render_mail("> a\n\n\n> b\n> > c\n\n> d\n\nanswer\n")
     assert html.count('quote-1"') == 1
-    assert html.endswith("<pre>answer</pre>\n")
+    assert html.endswith('<pre id="c22">answer</pre>\n')
 
 
 def test_a_patch_and_trailers_are_marked() -> None:

@@ -185,3 +185,4 @@ def test_an_excerpt_is_short_and_shows_no_address(session: Session) -> None:
     assert row.excerpt.endswith(" …")
     assert len(row.excerpt) <= remarks.EXCERPT + 2
     assert row.fragment == ":~:text=Ask%20ak"
+    assert row._replace(answer_at=7).fragment == "c7"
