@@ -17,11 +17,14 @@ from contextlib import (
 )
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from anyio import Semaphore
 from fastapi import Depends, Request
-from fastapi.concurrency import contextmanager_in_threadpool
+from fastapi.concurrency import (
+    contextmanager_in_threadpool,
+    run_in_threadpool,
+)
 from sqlalchemy import (
     Connection,
     Dialect,
@@ -37,12 +40,17 @@ from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.types import DateTime, LargeBinary, TypeDecorator
 from sqlmodel import SQLModel
 
+from app.turns import Turn, take_turns
+
 HEAD_REVISION = "0007"
 """The newest migration; a test compares it with the folder."""
 
 READERS = 16
 WRITERS = 8
 """How many requests read, or write, at a time; SQLite takes one writer."""
+
+TOGETHER = 16
+"""How many changes share a transaction at most."""
 
 POOL_SIZE = 16
 # a connection for each request that is let in and for each of the 40 threads,
@@ -52,6 +60,8 @@ BUSY_MILLISECONDS = 30_000
 
 CHANNEL = "review"
 """What PostgreSQL notifies at the commit of a change of the log."""
+
+Result = TypeVar("Result")
 
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -178,6 +188,7 @@ class Database:
         )
         self._readers = Semaphore(READERS)
         self._writers = Semaphore(1 if self.is_sqlite else WRITERS)
+        self._waiting: list[Turn[Any]] = []
         self._watcher: PoolProxiedConnection | None = None
         self.on_commit: set[Callable[[], object]] = set()
         """Called after each change that was made here, by its thread."""
@@ -207,13 +218,48 @@ class Database:
         Requests wait here and not in a thread, for whoever is inside needs
         threads to go on.
         """
-        async with (
-            self._readers if reads else self._writers,
-            contextmanager_in_threadpool(
+        async with self._readers if reads else self._writers:
+            if reads and self.is_sqlite:
+                # who reads waits for nobody, and a thread costs more
+                with self.read() as session:
+                    yield session
+                return
+            async with contextmanager_in_threadpool(
                 self.read() if reads else self.write()
-            ) as session,
-        ):
-            yield session
+            ) as session:
+                yield session
+
+    async def change(self, act: Callable[[Session], Result]) -> Result:
+        """Carry out a change for a request, in its turn; return its result.
+
+        It is committed then. Where there is one writer at a time, those who
+        waited for it share a transaction (`app.turns`).
+
+        Parameters
+        ----------
+        act
+            The change, which does nothing but by the session it is given.
+        """
+        turn = Turn(act)
+        self._waiting.append(turn)
+        try:
+            async with self._writers:
+                if not turn.is_over:
+                    turns = self._choose_turns(turn)
+                    await run_in_threadpool(take_turns, turns, self.write)
+        except BaseException:
+            # called off before anybody took it up
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+            raise
+        return turn.get_result()
+
+    def _choose_turns(self, first: Turn[Any]) -> list[Turn[Any]]:
+        """Take up the turn that has come, and those it shares with."""
+        chosen = self._waiting[:TOGETHER] if self.is_sqlite else [first]
+        for turn in chosen:
+            self._waiting.remove(turn)
+        return chosen
 
     def upgrade(self) -> None:
         """Bring the tables to the newest migration."""

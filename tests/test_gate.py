@@ -1,18 +1,21 @@
 """The gate: decided before a body is read, and never passed by a kept page."""
 
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from app.config import Settings
-from app.gate import refuse
+from app.db import Database
+from app.gate import KEPT_SECONDS, Known, refuse
 from app.identity import SESSION_COOKIE
 from app.main import create_app
 from app.models import Role, Scope
 from app.policies import Budget, Policy
-from app.services import accounts, members, sessions
+from app.services import accounts, members, sessions, tokens
 from app.services.access import Access
 from app.services.reviewers import Visitor
 from tests.conftest import SQLiteCopies
@@ -167,10 +170,11 @@ def test_of_a_closed_review_not_even_the_length_of_its_log_is_told(
 
 
 def make_access(
-    role: Role, scope: Scope = Scope.admin, **given: bool
+    role: Role, scope: Scope = Scope.admin, *, may_read: bool = True
 ) -> Access:
     """Return the access of somebody with this role and token."""
-    return Access(Visitor(1, "ada", "Ada", role, scope, 1), **given)
+    visitor = Visitor(1, "ada", "Ada", role, scope, 1)
+    return Access(visitor, may_read=may_read)
 
 
 @pytest.mark.parametrize("role", [None, *Role])
@@ -195,3 +199,80 @@ def test_a_bad_token_is_told_even_where_anybody_may_read() -> None:
     problem = refuse(Policy(None), Access(is_unknown=True))
     assert problem is not None
     assert problem.status == 401
+
+
+def test_who_asks_again_is_known_until_something_is_committed(
+    app: FastAPI, client: TestClient, statements: list[str]
+) -> None:
+    database = app.state.database
+    with database.write() as session:
+        make_visitor(session)
+        headers = make_token(session)
+
+    def count() -> int:
+        statements.clear()
+        assert client.get("/healthz", headers=headers).status_code == 200
+        return sum("FROM token" in one for one in statements)
+
+    count()
+    app.state.uses.close()  # the first use is noted, which is a commit
+    assert [count(), count(), count()] == [1, 0, 0]
+    with database.write() as session:
+        make_visitor(session, "eve")
+    assert [count(), count()] == [1, 0]
+
+
+def test_what_another_program_revokes_is_good_for_nothing_at_once(
+    app: FastAPI, client: TestClient
+) -> None:
+    other = Database(app.state.database.url)
+    with other.write() as session:
+        ada = make_visitor(session)
+        headers = make_token(session)
+        number = tokens.list_tokens(session, ada.id)[0].id
+        secret = sessions.sign_in(session, ada.id, days=1, means="test")
+        members.set_private(session, is_private=True)
+        members.add_member(session, "ada")
+    cookie = {"Cookie": f"{SESSION_COOKIE}={secret}"}
+
+    def ask() -> list[int]:
+        return [
+            client.get("/api/threads", headers=one).status_code
+            for one in (headers, cookie, headers, cookie)
+        ]
+
+    assert ask() == ask() == [200] * 4
+    with other.write() as session:
+        tokens.revoke_token(session, number)
+    assert ask() == [401, 200] * 2
+    with other.write() as session:
+        members.remove_member(session, "ada")
+    assert ask() == [401, 404] * 2
+    other.close()
+
+
+def test_who_was_looked_up_is_known_for_a_while_and_no_longer_than_good() -> (
+    None
+):
+    now, moment = datetime.now(UTC), time.monotonic()
+    hour = timedelta(hours=1)
+    assert Known(Access(), moment).is_good()
+    assert Known(Access(until=now + hour), moment).is_good()
+    assert not Known(Access(until=now - hour), moment).is_good()
+    assert not Known(Access(), moment - KEPT_SECONDS).is_good()
+
+
+def test_no_other_secret_is_taken_for_the_one_that_is_known(
+    app: FastAPI, client: TestClient
+) -> None:
+    with app.state.database.write() as session:
+        make_visitor(session)
+        headers = make_token(session)
+    app.state.uses.close()
+    for _ in range(3):
+        assert client.get("/healthz", headers=headers).status_code == 200
+        wrong = {"Authorization": headers["Authorization"] + "x"}
+        assert client.get("/healthz", headers=wrong).status_code == 401
+        both = {**headers, "Cookie": f"{SESSION_COOKIE}=x"}
+        assert client.get("/healthz", headers=both).status_code == 200
+    assert client.get("/api/account/tokens").status_code == 401

@@ -96,9 +96,6 @@ async def read_document(request: Request) -> Document:
     return relativize(document, base)
 
 
-DocumentDep = Annotated[Document, Depends(read_document)]
-
-
 def _read_kind(sent: str) -> str:
     kind, *parameters = next(split_list(sent), ("",))
     for parameter in parameters:

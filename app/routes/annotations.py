@@ -8,6 +8,7 @@ every GET.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -15,9 +16,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
-from app.db import SessionDep
-from app.identity import SignedIn
+from app.db import SessionDep, get_database
+from app.identity import SignedIn, get_access, require_visitor
 from app.routes.annotation_collections import (
     AskedDep,
     answer_collection,
@@ -25,12 +27,13 @@ from app.routes.annotation_collections import (
 )
 from app.routes.annotation_forms import (
     Document,
-    DocumentDep,
     Form,
     FormDep,
     answer_form,
+    choose_form,
     complete,
     get_base,
+    read_document,
     require_state,
     write_json,
 )
@@ -126,11 +129,16 @@ class Sent:
     document: Document
 
 
-async def read_sent(
-    form: FormDep, visitor: SignedIn, document: DocumentDep
-) -> Sent:
-    """Return what was sent, before a transaction waits for it."""
-    return Sent(form, visitor, document)
+async def read_sent(request: Request) -> Sent:
+    """Return what was sent, before a transaction waits for it.
+
+    As one dependency: each that FastAPI solves costs as much as a query.
+    """
+    return Sent(
+        await choose_form(request),
+        require_visitor(get_access(request).visitor),
+        await read_document(request),
+    )
 
 
 SentDep = Annotated[Sent, Depends(read_sent)]
@@ -158,48 +166,52 @@ def show_proposal_container(
 
 
 @router.post("/annotations/", summary="Annotate", **CREATES)
-def create_annotation(
-    request: Request, sent: SentDep, session: SessionDep
-) -> Response:
+async def create_annotation(request: Request, sent: SentDep) -> Response:
     """Store an annotation; its address is under this one.
 
     It is sent as JSON-LD or as Turtle. `Slug` suggests the last part of its
     address. An `id` that it has already is kept in `via`.
     """
-    return _create(request, session, sent, "")
+    return await _create(request, sent, "")
 
 
 @router.post(
     "/annotations/{proposal}/", summary="Annotate a proposal", **CREATES
 )
-def create_proposal_annotation(
-    request: Request,
-    sent: SentDep,
-    session: SessionDep,
-    proposal: ProposalSlug,
+async def create_proposal_annotation(
+    request: Request, sent: SentDep, proposal: ProposalSlug
 ) -> Response:
     """Store an annotation in the container of a proposal."""
-    get_label(session, proposal)  # refuses a container that is none
-    return _create(request, session, sent, proposal)
+    return await _create(request, sent, proposal)
 
 
-def _create(
-    request: Request, session: Session, sent: Sent, container: str
-) -> Response:
-    row = annotation_changes.create_annotation(
-        session,
-        sent.visitor,
-        sent.document,
-        container=container,
-        slug=request.headers.get("slug"),
-    )
-    return _answer(
+async def _create(request: Request, sent: Sent, container: str) -> Response:
+    slug = request.headers.get("slug")
+
+    def store(session: Session) -> AnnotationRow:
+        if container:
+            get_label(session, container)  # refuses one that is none
+        return annotation_changes.create_annotation(
+            session,
+            sent.visitor,
+            sent.document,
+            container=container,
+            slug=slug,
+        )
+
+    row = await get_database(request).change(store)
+    answer = partial(
+        _answer,
         request,
         row,
         sent.form,
         status=HTTPStatus.CREATED,
         headers={"Location": get_base(request) + make_path(row)},
     )
+    # Turtle takes its time
+    if sent.form is Form.turtle:
+        return await run_in_threadpool(answer)
+    return answer()
 
 
 @router.get("/annotations/{name}", summary="An annotation", **READS)

@@ -92,7 +92,7 @@ class Access:
 
     `session_id` is the session whose cookie was sent. `is_unknown` says that
     a token was sent which is nobody's, `is_due` that the use of the secret
-    has to be noted.
+    has to be noted, and `until` when it ends, if it does.
     """
 
     visitor: Visitor | None = None
@@ -100,6 +100,7 @@ class Access:
     session_id: int | None = None
     is_unknown: bool = False
     is_due: bool = False
+    until: datetime | None = None
 
 
 def find_access(
@@ -121,6 +122,7 @@ def find_access(
         may_read=_may_read(session, row, visitor),
         session_id=None if token else row.secret_id,
         is_due=row.noted_at is None or row.noted_at < now - NOTED_EVERY,
+        until=row.expires_at,
     )
 
 
@@ -136,7 +138,11 @@ def find_session_holder(session: Session, digest: str) -> Access:
     visitor = Visitor(
         row.id, row.name, row.display_name, row.role, Scope.annotate
     )
-    return Access(visitor=visitor, may_read=_may_read(session, row, visitor))
+    return Access(
+        visitor=visitor,
+        may_read=_may_read(session, row, visitor),
+        until=row.expires_at,
+    )
 
 
 def note_use(session: Session, access: Access) -> None:
