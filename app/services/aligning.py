@@ -20,7 +20,7 @@ from sqlmodel import col
 from app.db import Database
 from app.errors import NotFoundError
 from app.models import Message, Quote, QuoteCandidate, QuoteState
-from app.services import revisions
+from app.services import revisions, search_index
 from app.services.alignment import Candidate, pack_quote
 from app.services.outlines import Place
 from app.services.quote_alignment import Aligned, Knowledge, align
@@ -412,6 +412,15 @@ def _store(session: Session, results: Sequence[_Result], newest: int) -> None:
     ]
     if changed:
         ask_again(session, changed)
+    # a clause that only goes by another number now is no line of the log
+    search_index.add_messages(
+        session,
+        [
+            r.pending.id
+            for r in results
+            if r.is_known and r.pending.id in pending
+        ],
+    )
     # after that, for those of this batch know of one another
     session.execute(
         update(Message)

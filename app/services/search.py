@@ -125,14 +125,21 @@ def search(
         now or datetime.now(UTC), account, sees_addresses=not is_masked
     )
     node = parse_query(wanted.text, asker)
-    order = wanted.order or choose_order(wanted.kind)
     if wanted.offset >= MOST_FOUND:
         raise InvalidError(
             f"a list ends after {MOST_FOUND:,}; narrow the search",
             Fault("/page", f"expected one of the first {MOST_FOUND:,}"),
         )
     if node is None:
+        order = wanted.order or choose_order(wanted.kind, 0)
         return Found(hits=(), counts={}, total=0, order=order, has_more=False)
+    counts = count_kinds(session, node)
+    total = (
+        counts.get(wanted.kind, 0)
+        if wanted.kind
+        else min(sum(counts.values()), MOST_FOUND)
+    )
+    order = wanted.order or choose_order(wanted.kind, total)
     narrowed = _narrow(node, wanted.kind)
     keys = list_found(
         session,
@@ -141,7 +148,6 @@ def search(
         limit=wanted.limit + 1,
         offset=wanted.offset,
     )
-    counts = count_kinds(session, node)
     return Found(
         hits=_show(
             read_hits(session, keys[: wanted.limit]),
@@ -149,18 +155,23 @@ def search(
             is_masked=is_masked,
         ),
         counts=counts,
-        total=counts.get(wanted.kind, 0)
-        if wanted.kind
-        else min(sum(counts.values()), MOST_FOUND),
+        total=total,
         order=order,
         has_more=len(keys) > wanted.limit
         and wanted.offset + wanted.limit < MOST_FOUND,
     )
 
 
-def choose_order(kind: SearchKind | None) -> Order:
-    """Return the order that suits a kind best; mails come newest first."""
-    return Order.newest if kind is None or kind in DATED else Order.best
+def choose_order(kind: SearchKind | None, total: int) -> Order:
+    """Return the order that suits what was found best.
+
+    Mails come newest first. Of all kinds together the newest would be runs
+    and questions, whatever was asked: there, what fits best comes first, as
+    long as it is few enough to weigh each.
+    """
+    if kind is None:
+        return Order.best if total < MOST_FOUND else Order.newest
+    return Order.newest if kind in DATED else Order.best
 
 
 def _narrow(node: Node, kind: SearchKind | None) -> Node:

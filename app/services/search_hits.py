@@ -27,7 +27,8 @@ from app.models import (
     Section,
     Thread,
 )
-from app.services.search_texts import select_revision, write_call
+from app.services.search_texts import write_call
+from app.services.search_threads import select_revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

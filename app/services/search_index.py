@@ -36,7 +36,7 @@ from app.services import search_mails, search_store
 from app.services.search_records import Findable
 from app.services.search_texts import READERS
 
-VERSION = 2
+VERSION = 3
 """Raised when other texts, or other terms of them, are searched."""
 
 BATCH = 500

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from app.errors import Fault, InvalidError
+from app.models import StanceValue
 from app.services.search_dates import EXPECTED, Period, read_period
 from app.services.search_facts import (
     CALL,
@@ -22,6 +23,7 @@ from app.services.search_facts import (
     MINE,
     REVIEWER,
     RUN,
+    STANCE,
 )
 from app.services.search_terms import (
     fold,
@@ -53,7 +55,29 @@ TEXT_FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 FACTS = ("facts",)
 DATE = "d"
-FIELDS = (*TEXT_FIELDS, LIST, DATE, CALL, CLAUSE, REVIEWER, RUN, IS)
+FIELDS = (
+    *(*TEXT_FIELDS, LIST, DATE),
+    *(CALL, CLAUSE, REVIEWER, STANCE, RUN, IS),
+)
+SPELT_OUT: Mapping[str, str] = {
+    "subject": "s",
+    "title": "s",
+    "from": "f",
+    "author": "f",
+    "to": "t",
+    "cc": "c",
+    "body": "b",
+    "quoted": "q",
+    "date": "d",
+    "mid": "m",
+    "file": "n",
+    "list": "l",
+    "section": CLAUSE,
+    "by": REVIEWER,
+    "state": IS,
+    "type": IS,
+}
+"""Fields as other programs call them."""
 STATES = (
     *("mail", "reply", "patch", "attached"),
     *("thread", "objection", "question", "suggestion", "praise"),
@@ -65,6 +89,12 @@ STATES = (
     *("accepted", "partly", "rejected", "out-of-scope", "invalid"),
     *("retracted", "duplicate", MINE),
 )
+WORDS: Mapping[str, tuple[str, ...]] = {
+    IS: STATES,
+    STANCE: tuple(StanceValue),
+}
+"""Fields that take one of a few words."""
+
 SCHEMES = ("http://", "https://", "ftp://")
 
 _FIELD = re.compile(r"([A-Za-z]{1,12}):")
@@ -203,8 +233,9 @@ class _Parser:
         return found is not None and found[0] == "OR"
 
     def require_more(self, word: str) -> None:
+        at = self.at - len(word)
         if self.peek() in (None, ")") or self.is_at_or():
-            raise refuse(f"nothing follows {word}", self.at - 1)
+            raise refuse(f"nothing follows {word}", at)
 
     def parse_one(self) -> Node:
         character = self.peek()
@@ -270,9 +301,14 @@ class _Parser:
             return None
         name = found[1].lower()
         if name not in FIELDS:
+            known = SPELT_OUT.get(name)
             raise refuse(
                 f"no field is called {found[0]!r}; "
-                "put the word in quotes to look for it as it is",
+                + (
+                    f"it is {known}: here"
+                    if known
+                    else "put the word in quotes to look for it as it is"
+                ),
                 self.at,
                 "one of " + " ".join(f"{field}:" for field in FIELDS),
             )
@@ -293,10 +329,13 @@ class _Parser:
     def take_word(self, field: str | None) -> str:
         found = _WORD.match(self.text, self.at)
         if found is None:
+            is_group = self.text[self.at : self.at + 1] == "("
             raise refuse(
-                f"nothing follows {field}:",
+                f"{field}: takes no group"
+                if is_group
+                else f"nothing follows {field}:",
                 min(self.at, len(self.text)),
-                'a word or a "phrase"; it is said again for each',
+                _say_expected(field),
             )
         self.at = found.end()
         return found[0]
@@ -309,8 +348,8 @@ class _Parser:
                 return read_period(value, self.asker.now)
             except ValueError as error:
                 raise refuse(str(error), at, EXPECTED) from None
-        if field == IS:
-            return self.read_state(value, at)
+        if field in WORDS:
+            return self.read_named(field, value, at)
         _require_terms(value, at)
         is_prefix = _ends_open(value, at)
         made = make_fact if field in (CALL, LIST) else make_whole_fact
@@ -330,21 +369,30 @@ class _Parser:
         )
         return Or((words, *facts))
 
-    def read_state(self, value: str, at: int) -> Node:
-        state = value.lower()
-        if state == "message":
-            state = "mail"
-        if state not in STATES:
+    def read_named(self, field: str, value: str, at: int) -> Node:
+        word = value.lower()
+        if (field, word) == (IS, "message"):
+            word = "mail"
+        if word not in WORDS[field]:
+            said = "can be" if field == IS else "is stood to as"
             raise refuse(
-                f"nothing can be {_shorten(value)!r}",
+                f"nothing {said} {_shorten(value)!r}",
                 at,
-                "one of " + " ".join(STATES),
+                _say_expected(field),
             )
-        if state != MINE:
-            return Words((make_whole_fact(IS, state),), FACTS)
+        if word != MINE:
+            return Words((make_whole_fact(field, word),), FACTS)
         if self.asker.account is None:
             raise refuse("sign in to look for what is yours", at)
         return Words((make_whole_fact(MINE, self.asker.account),), FACTS)
+
+
+def _say_expected(field: str | None) -> str:
+    if field == DATE:
+        return EXPECTED
+    if field in WORDS:
+        return "one of " + " ".join(WORDS[field])
+    return 'a word or a "phrase"; the field is said again for each'
 
 
 def _require_terms(value: str, at: int) -> Sequence[str]:

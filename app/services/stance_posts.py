@@ -15,7 +15,15 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from app.errors import Fault, InvalidError
-from app.models import Annotation, Reviewer, Stance, StanceValue, Thread
+from app.models import (
+    Annotation,
+    Reviewer,
+    SearchKind,
+    Stance,
+    StanceValue,
+    Thread,
+)
+from app.services import search_index
 from app.services.annotation_reading import read_stance
 from app.services.annotation_rows import NewAnnotation
 from app.services.entries import append_entry
@@ -113,6 +121,7 @@ def _take(
         annotation.id,
     ):
         return
+    former = row.annotation_id
     row.value, row.text = value, annotation.text
     row.taken_at = datetime.now(UTC)
     row.annotation_id = annotation.id
@@ -129,6 +138,9 @@ def _take(
             "text": annotation.text,
         },
     )
+    if former not in (None, annotation.id):
+        # the line names only the post that says so now
+        search_index.refresh(session, SearchKind.annotation, [str(former)])
     logger.info("stance_taken", thread=thread.slug, stance=value.value)
 
 

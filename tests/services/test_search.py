@@ -67,7 +67,9 @@ def mails(session: Session) -> Session:
 
 
 def find(session: Session, text: str, **wanted: object) -> Found:
-    """Return what a reader without name finds."""
+    """Return what a reader without name finds, all kinds newest first."""
+    if "kind" not in wanted:
+        wanted = {"order": Order.newest, **wanted}
     return search(
         session,
         Wanted(text=text, **wanted),  # type: ignore[arg-type]
@@ -170,9 +172,23 @@ def test_what_is_named_so_is_best(session: Session) -> None:
 
 
 def test_mail_comes_newest_first_unless_asked_otherwise() -> None:
-    assert choose_order(SearchKind.mail) is Order.newest
-    assert choose_order(None) is Order.newest
-    assert choose_order(SearchKind.section) is Order.best
+    assert choose_order(SearchKind.mail, 1) is Order.newest
+    assert choose_order(SearchKind.section, MOST_FOUND) is Order.best
+
+
+def test_of_all_kinds_the_best_comes_first_if_they_are_few(
+    session: Session,
+) -> None:
+    assert choose_order(None, MOST_FOUND - 1) is Order.best
+    assert choose_order(None, MOST_FOUND) is Order.newest
+    found = search(
+        session,
+        Wanted(text="VMI_SetCR3"),
+        account=None,
+        is_masked=True,
+    )
+    assert found.order is Order.best
+    assert found.hits[0].hit.name == "VMI_SetCR3"
 
 
 def test_state_clause_and_reviewer_narrow_threads(session: Session) -> None:

@@ -1,5 +1,6 @@
 """The index is what a rebuild would make, whatever was done before."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -12,33 +13,50 @@ from sqlmodel import col
 
 from app.db import Database
 from app.models import (
+    Anchor,
+    AnchorState,
     Annotation,
     Disposition,
     Entry,
     Message,
+    Quote,
+    QuoteState,
+    RevisionSource,
+    Role,
     Run,
     SearchItem,
     SearchKind,
     SearchState,
+    Section,
     Severity,
+    StanceValue,
     Thread,
     ThreadKind,
     ThreadState,
 )
 from app.services import (
+    aligning,
     annotation_changes,
     annotations,
     corpus,
     decisions,
     messages,
+    quotes,
+    revising,
+    revisions,
     runs,
     saving,
     search_index,
     search_store,
+    settling,
+    stances,
     threads,
 )
+from app.services.annotations import read_text
 from app.services.decisions import NewDecision
 from app.services.reviewers import Visitor
+from app.services.revising import NewRevision
+from app.services.search import Order, Wanted, search
 from app.services.threads import NewThread
 from app.sim import explore, parse_scenario
 from tests.conftest import SQLiteCopies
@@ -150,8 +168,31 @@ def annotate(session: Session, visitor: Visitor) -> None:
     annotation_changes.delete_annotation(session, visitor, made[1].id)
 
 
+def stand(session: Session, visitor: Visitor) -> None:
+    """Take a stance in one post, then another in the next."""
+    for value in (StanceValue.blocking, StanceValue.satisfied):
+        annotation_changes.create_annotation(
+            session,
+            visitor,
+            stances._build_document(SLUG, value, "zyzzyva"),
+        )
+
+
+def revise(session: Session, visitor: Visitor) -> None:
+    """Give all sections other numbers, and take a section away."""
+    newest = revisions.get_newest(session)
+    text = revisions.read_markdown(session, newest.id)
+    title, rest = text.split("\n## ", 1)
+    count = newest.number
+    text = f"{title}\n## 0. Chapter {count}\n\nNew.\n\n## {rest}"
+    text = re.sub(r"(?m)^(#+ )(\d)", r"\g<1>1\2", text)
+    new = NewRevision(text, "c", "2006-04-01", RevisionSource.edit)
+    revising.create_revision(session, visitor, new)
+
+
 CHANGES: tuple[Callable[[Session, Visitor], object], ...] = (
     *(open_one, reply, annotate, decide, import_mail, store_run, save),
+    stand,
 )
 
 
@@ -184,6 +225,90 @@ def test_each_change_is_found_at_once(
             change(session, visitor)
         states.append(require_equal(database))
     assert states[0] != states[1] != states[2]
+
+
+def read_refs(database: Database, query: str) -> list[str]:
+    """Return what a query finds, by names."""
+    wanted = Wanted(text=query, order=Order.newest)
+    with database.read() as session:
+        found = search(session, wanted, account=None, is_masked=True)
+    return [one.hit.name for one in found.hits]
+
+
+def test_a_mail_is_found_by_the_clause_it_quotes_wherever_that_goes(
+    database: Database,
+) -> None:
+    """What is decided, by whom ever, moved and dismissed is found so."""
+    with database.write() as session:
+        editor = make_visitor(session, "edna", Role.editor)
+        section = session.scalars(
+            select(Section).where(col(Section.anchor) == "idt-management")
+        ).one()
+        text = read_text(section.html)
+        quoted = "\n".join(f"> {line}" for line in text.split("\n"))
+        raw = f"From: a@b.c\nMessage-ID: <q@x>\n\n{quoted}\n\nNo.\n"
+        messages.import_message(session, raw.encode())
+        number = section.number
+    aligning.align_pending(database, lambda _done, _total: None)
+    require_equal(database)
+    assert read_refs(database, f"clause:{number} is:mail") == ["q@x"]
+    with database.write() as session:
+        revise(session, editor)
+    require_equal(database)
+    aligning.align_pending(database, lambda _done, _total: None)
+    require_equal(database)
+    assert read_refs(database, f"clause:1{number} is:mail") == ["q@x"]
+    assert read_refs(database, f"clause:{number} is:mail") == []
+
+
+def test_what_an_editor_says_of_a_quote_is_found_at_once(
+    database: Database,
+) -> None:
+    with database.write() as session:
+        editor = make_visitor(session, "edna", Role.editor)
+        message = messages.import_message(
+            session, b"From: a@b.c\nMessage-ID: <q@x>\n\n> quoted\n\nNo.\n"
+        )
+        quote = Quote(
+            message_row_id=message.id or 0,
+            state=QuoteState.waiting,
+            **dict.fromkeys(
+                ("position", "depth", "start", "end", "reply_start"), 0
+            ),
+            reply_end=0,
+        )
+        session.add(quote)
+        session.flush()
+        quotes.decide_quote(
+            session, editor, quote.id or 0, section="alarms", call="VMI_Halt"
+        )
+    require_equal(database)
+    assert read_refs(database, "call:VMI_Halt is:mail") == ["q@x"]
+    with database.write() as session:
+        remark = session.scalars(
+            select(Anchor).where(col(Anchor.annotation_id).is_not(None))
+        ).first()
+        assert remark
+        remark.state = AnchorState.orphan
+        session.flush()
+        settling.reattach(session, editor, remark.id or 0, "timer-calls")
+    require_equal(database)
+    assert read_refs(database, "clause:timer-calls is:remark")
+
+
+def test_who_stands_how_is_found(database: Database) -> None:
+    """A thread by all who stand to it, a post by what it says last."""
+    with database.write() as session:
+        visitor = make_visitor(session)
+        stand(session, visitor)
+    assert read_refs(database, "stance:blocking") == []
+    found = read_refs(database, "stance:satisfied")
+    assert len(found) == 2
+    assert SLUG in found
+    with database.write() as session:
+        stances.withdraw_stance(session, visitor, SLUG, visitor.name)
+    require_equal(database)
+    assert read_refs(database, "stance:satisfied") == []
 
 
 def test_what_changes_nothing_indexes_nothing(database: Database) -> None:

@@ -64,6 +64,7 @@ def fact(name: str, *words: str) -> Words:
         ("is:Open", fact("is", "open")),
         ("is:message", fact("is", "mail")),
         ("is:mine", fact("mine", "ada")),
+        ("stance:Blocking", fact("stance", "blocking")),
         ("is:in-force", fact("is", "in\ue001force")),
         ("clause:4.2", fact("clause", "4\ue0012")),
         ("call:VMI_Halt", fact("call", "vmi", "halt")),
@@ -83,13 +84,16 @@ def test_what_is_understood(text: str, node: Node | None) -> None:
         ("a (b", "a ( that is not closed", 3),
         ("a b)", "a ) that closes nothing", 4),
         ("()", "a ) with nothing before it", 2),
-        ("a OR", "nothing follows OR", 4),
+        ("subject:x", "no field is called 'subject:'; it is s: here", 1),
+        ("a OR", "nothing follows OR", 3),
+        ("a  AND OR b", "nothing follows AND", 4),
         ("OR a", "OR and AND stand between two parts", 1),
         ("a -> b", "no letter or digit to look for in '>'", 4),
         ("x s:", "nothing follows s:", 5),
-        ("s:(a b)", "nothing follows s:", 3),
+        ("s:(a b)", "s: takes no group", 3),
         ("a*", "two letters or more", 1),
         ("a is:blue", "nothing can be 'blue'", 3),
+        ("stance:open", "nothing is stood to as 'open'", 1),
         ("d:20060231", "no day that there is", 1),
         ("NOT " * (DEEPEST + 1) + "a", "nested more than", 41),
         ("(" * (DEEPEST + 1), "nested more than", 11),
@@ -106,6 +110,21 @@ def test_what_is_not_is_said_with_its_column(
     assert reason in fault.message
     assert fault.column == column
     assert f"(column {column})" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("d:", "yesterday"),
+        ("is:", "blocking concern nit"),
+        ("stance:", "one of blocking working discussing"),
+        ("s:(a b)", 'a word or a "phrase"'),
+    ],
+)
+def test_a_field_says_what_it_takes(text: str, expected: str) -> None:
+    with pytest.raises(InvalidError) as refused:
+        parse_query(text, ADA)
+    assert expected in (refused.value.faults[0].expected or "")
 
 
 def test_mine_needs_a_name() -> None:
