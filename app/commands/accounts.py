@@ -12,6 +12,7 @@ from app.forms import clean_line
 from app.models import Role, Scope
 from app.services import accounts, invitations, members, reviewers, tokens
 from app.services.passwords import Passwords
+from app.services.windows import Window
 
 AT_ONCE = 500
 
@@ -89,7 +90,7 @@ def list_accounts(settings: Settings) -> None:
     after = 0
     with open_for_change(settings) as database, database.read() as session:
         while rows := accounts.list_accounts(
-            session, after=after, limit=AT_ONCE
+            session, Window(above=after, limit=AT_ONCE)
         ):
             for row in rows:
                 state = "disabled" if row.disabled_at else "enabled"

@@ -21,11 +21,12 @@ from app.services import accounts, audit, sessions
 from app.services.accounts import AccountRow
 from app.services.audit import AuditKind, AuditLine
 from app.services.reviewers import NAME_LENGTH
+from app.services.windows import Window
 
 router = APIRouter(include_in_schema=False)
 
 Name = Annotated[str, Path(max_length=NAME_LENGTH)]
-RECENT = 20
+RECENT = Window(limit=20, is_newest_first=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,9 @@ def list_accounts(
     after: Annotated[int, Query(ge=0, le=LARGEST)] = 0,
 ) -> Response:
     """Show all accounts."""
-    rows = accounts.list_accounts(session, after=after, limit=PAGE_LENGTH + 1)
+    rows = accounts.list_accounts(
+        session, Window(above=after, limit=PAGE_LENGTH + 1)
+    )
     page = AccountsPage(
         accounts=rows[:PAGE_LENGTH],
         count=accounts.count_accounts(session),
@@ -112,8 +115,9 @@ def show_audit(  # noqa: PLR0913, PLR0917 - the filters of the page
         session,
         account=account,
         kind=chosen,
-        before=before,
-        limit=PAGE_LENGTH + 1,
+        window=Window(
+            below=before, limit=PAGE_LENGTH + 1, is_newest_first=True
+        ),
     )
     page = AuditPage(
         acts=rows[:PAGE_LENGTH],
@@ -135,7 +139,7 @@ def show_reviewer(
     page = OneAccountPage(
         title=account.name,
         account=account,
-        acts=audit.list_acts(session, account=account.name, limit=RECENT),
+        acts=audit.list_acts(session, account=account.name, window=RECENT),
     )
     return keep_secret(render(request, shell, page))
 

@@ -16,7 +16,7 @@ from app.routes.account import Number
 from app.routes.accounts import Name
 from app.routes.etags import answer_tagged, require_match
 from app.routes.invitations import build_link
-from app.routes.paging import PagingDep, take_page
+from app.routes.paging import NewestPagingDep, PagingDep, take_page
 from app.routes.sign_in import keep_secret
 from app.services import accounts, audit, invitations
 from app.services.audit import AuditKind
@@ -149,9 +149,7 @@ def read_accounts(
     paging: PagingDep,
 ) -> AccountList:
     """Return accounts in the order they were made."""
-    rows = accounts.list_accounts(
-        session, after=paging.position or 0, limit=paging.fetch
-    )
+    rows = accounts.list_accounts(session, paging.window)
     page = take_page(request, response, paging, rows, lambda row: row.id)
     _hide(response)
     return AccountList(items=[AccountOut.model_validate(row) for row in page])
@@ -195,7 +193,7 @@ def read_audit(  # noqa: PLR0913, PLR0917 - the filters of the list
     request: Request,
     response: Response,
     session: SessionDep,
-    paging: PagingDep,
+    paging: NewestPagingDep,
     account: Annotated[
         str,
         Query(
@@ -213,8 +211,7 @@ def read_audit(  # noqa: PLR0913, PLR0917 - the filters of the list
         session,
         account=account,
         kind=kind,
-        before=paging.position,
-        limit=paging.fetch,
+        window=paging.window,
     )
     page = take_page(request, response, paging, rows, lambda row: row.seq)
     _hide(response)
@@ -226,12 +223,10 @@ def read_invitations(
     request: Request,
     response: Response,
     session: SessionDep,
-    paging: PagingDep,
+    paging: NewestPagingDep,
 ) -> InvitationList:
     """Return invitations, the newest first."""
-    rows = invitations.list_invitations(
-        session, before=paging.position, limit=paging.fetch
-    )
+    rows = invitations.list_invitations(session, paging.window)
     page = take_page(request, response, paging, rows, lambda row: row.id)
     _hide(response)
     return InvitationList(items=_make_all(page))

@@ -36,6 +36,7 @@ from app.services import (
 from app.services.annotation_model import parse_document
 from app.services.annotation_rows import absolutize, relativize
 from app.services.reviewers import Visitor
+from app.services.windows import Window
 
 NDJSON = "application/x-ndjson"
 TAKEN = frozenset({NDJSON, "application/ndjson", "application/jsonl"})
@@ -151,7 +152,7 @@ def _read_threads(
     session: Session, place: int | None, _base: str
 ) -> tuple[Sequence[Line], int | None]:
     rows = thread_rows.list_by_position(
-        session, thread_rows.Wanted(), after=place or 0, limit=ROWS
+        session, thread_rows.Wanted(), Window(above=place, limit=ROWS)
     )
     lines = [
         ThreadListItem.model_validate(row).model_dump(mode="json")

@@ -1,6 +1,7 @@
 """Calls as JSON."""
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -8,11 +9,13 @@ from pydantic import BaseModel, Field
 
 from app.db import SessionDep
 from app.models import CallStatus
-from app.routes.paging import PagingDep, take_page
+from app.routes.paging import SELF, PagingDep, take_page
 from app.services import calls
 from app.services.calls import CallRecord, CallRow, Wanted
 
 api = APIRouter(prefix="/api", tags=["calls"])
+
+get_position = attrgetter("position")
 
 NAME = "VMI_EnableInterrupts"
 
@@ -97,14 +100,12 @@ def list_calls_json(  # noqa: PLR0913 - each is a filter
     """Return the calls, all or those of a group, status or kind."""
     wanted = Wanted(group=group, status=status, executable=executable)
     found = calls.list_calls(session, wanted)
-    rows = [c for c in found if c.position > (paging.position or 0)]
-    page = take_page(
-        request, response, paging, rows[: paging.fetch], lambda c: c.position
-    )
+    rows = paging.window.pick(found, get_position)
+    page = take_page(request, response, paging, rows, get_position)
     return CallList(items=[_make_item(request, row) for row in page])
 
 
-@api.get("/calls/{name}", summary="One call")
+@api.get("/calls/{name}", summary="One call", dependencies=SELF)
 def show_call_json(
     request: Request, session: SessionDep, name: str
 ) -> CallOut:

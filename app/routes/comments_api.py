@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from http import HTTPStatus
+from operator import attrgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -19,6 +20,8 @@ from app.services.annotations import PostRow
 from app.services.entries import take_turn
 
 api = APIRouter(prefix="/api", tags=["threads"])
+
+get_position = attrgetter("position")
 
 ThreadSlug = Annotated[
     str, Path(max_length=SLUG_LENGTH, examples=["kleen-watchdog-nmi"])
@@ -106,18 +109,10 @@ def list_comments(
 ) -> PostList:
     """Return what was said on a thread after it was opened."""
     thread = thread_rows.get_thread(session, slug)
-    rows = [
-        row
-        for row in annotations.list_posts(session, thread.id)
-        if row.position > (paging.position or 0)
-    ]
-    page = take_page(
-        request,
-        response,
-        paging,
-        rows[: paging.fetch],
-        lambda row: row.position,
+    rows = paging.window.pick(
+        annotations.list_posts(session, thread.id), get_position
     )
+    page = take_page(request, response, paging, rows, get_position)
     return PostList(items=[make_post(row) for row in page])
 
 

@@ -13,6 +13,7 @@ from app.db import SessionDep
 from app.errors import Fault, InvalidError
 from app.forms import FormDep
 from app.pages import Page, ShellDep, render
+from app.routes.paging import SELF
 from app.routes.runs import CostsText
 from app.services import costs, runs
 from app.services.costs import CallCost, Row
@@ -160,7 +161,7 @@ class RunCostsOut(BaseModel):
     items: list[PathOut]
 
 
-@api.get("/costs", summary="The table of cycles")
+@api.get("/costs", summary="The table of cycles", dependencies=SELF)
 def read_costs(costs: CostsText = "") -> CostsOut:
     """Return what each class of steps costs, platform by platform."""
     return CostsOut(
@@ -188,6 +189,7 @@ def _describe_row(row: Row) -> ClassOut:
 @api.get(
     "/runs/{id}/costs",
     summary="What a report's executions cost",
+    dependencies=SELF,
 )
 def read_run_costs(
     session: SessionDep,

@@ -32,6 +32,7 @@ from app.services.decision_rows import (
     Wanted,
 )
 from app.services.decisions import NewDecision
+from app.services.windows import Window
 
 EVIDENCE_MOST = 50
 PAGE_LENGTH = 200
@@ -146,7 +147,9 @@ def list_decisions(
 ) -> Response:
     """Show the decisions by number, as minutes."""
     standing: Standing | None = show or None
-    wanted = Wanted(standing=standing, after=after, limit=PAGE_LENGTH + 1)
+    wanted = Wanted(
+        standing=standing, window=Window(above=after, limit=PAGE_LENGTH + 1)
+    )
     rows = decision_rows.list_decisions(session, wanted)
     page = DecisionListPage(
         title="Decisions",

@@ -105,8 +105,7 @@ def list_decision_items(  # noqa: PLR0913 - each is a part of the request
         thread=thread,
         call=call,
         standing=standing,
-        after=paging.position,
-        limit=paging.fetch,
+        window=paging.window,
     )
     rows = decision_rows.list_decisions(session, wanted)
     page = take_page(request, response, paging, rows, lambda row: row.number)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from app.db import SessionDep
 from app.models import Answer
 from app.pages import Page, ShellDep, render
+from app.routes.paging import SELF
 from app.routes.surveys import (
     ProgressOut,
     SurveyorDep,
@@ -122,6 +123,7 @@ def show_diet(
 @api.get(
     "/diet",
     summary="Which calls a platform can do without",
+    dependencies=SELF,
     responses={
         202: {"model": DietOut, "description": "It is still computed."},
         404: {"description": "There is no such platform."},

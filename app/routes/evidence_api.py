@@ -91,9 +91,7 @@ def list_evidence(
 ) -> EvidenceList:
     """Return what was put forward on a thread."""
     decisions.require_thread(session, slug)
-    rows = evidence.list_evidence(
-        session, slug, after=paging.position, limit=paging.fetch
-    )
+    rows = evidence.list_evidence(session, slug, paging.window)
     page = take_page(request, response, paging, rows, lambda row: row.id)
     return EvidenceList(items=[_make_out(row) for row in page])
 

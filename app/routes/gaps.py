@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from app.db import SessionDep
 from app.models import Answer
 from app.pages import Page, ShellDep, render
+from app.routes.paging import SELF
 from app.routes.surveys import (
     ProgressOut,
     SurveyorDep,
@@ -98,6 +99,7 @@ def list_gaps(
 @api.get(
     "/gaps",
     summary="The words that the document lacks",
+    dependencies=SELF,
     responses={202: {"model": GapList, "description": "Not all explored."}},
 )
 def list_gaps_json(

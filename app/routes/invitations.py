@@ -34,6 +34,7 @@ from app.services import invitations
 from app.services.invitations import InvitationRow
 from app.services.passwords import Passwords
 from app.services.reviewers import Visitor, compute_digest
+from app.services.windows import Window
 
 router = APIRouter(include_in_schema=False)
 
@@ -206,7 +207,8 @@ def _show_list(  # noqa: PLR0913 - what the page is built from
 ) -> Response:
     settings: Settings = request.app.state.settings
     rows = invitations.list_invitations(
-        session, before=before, limit=PAGE_LENGTH + 1
+        session,
+        Window(below=before, limit=PAGE_LENGTH + 1, is_newest_first=True),
     )
     page = InvitationsPage(
         invitations=rows[:PAGE_LENGTH],

@@ -6,7 +6,13 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.db import SessionDep
-from app.routes.paging import DEFAULT_LIMIT, LARGEST, Limit, add_links
+from app.routes.paging import (
+    DEFAULT_LIMIT,
+    LARGEST,
+    Ends,
+    Limit,
+    cut_page,
+)
 from app.services import entries
 
 api = APIRouter(prefix="/api", tags=["log"])
@@ -35,24 +41,47 @@ class EntryList(BaseModel):
 
 
 @api.get("/log", summary="Lines of the event log, oldest first")
-def list_entries(
+def list_entries(  # noqa: PLR0913 - each is a part of the request
     request: Request,
     response: Response,
+    *,
     session: SessionDep,
     limit: Limit = DEFAULT_LIMIT,
     after: Annotated[
-        int,
+        int | None,
         Query(
             ge=0,
             le=LARGEST,
             description="Only lines with a greater `seq`.",
             examples=[16],
         ),
-    ] = 0,
+    ] = None,
+    before: Annotated[
+        int | None,
+        Query(
+            ge=0,
+            le=LARGEST,
+            description="Only lines with a smaller `seq`; alone, the last "
+            "of them.",
+            examples=[16],
+        ),
+    ] = None,
 ) -> EntryList:
     """Return the lines after `after`; follow `next` for those after them."""
-    rows = entries.list_entries(session, after=after, limit=limit + 1)
-    page = rows[:limit]
-    following = str(page[-1].seq) if len(rows) > limit else None
-    add_links(request, response, following)
+    after = after or None
+    rows = entries.list_entries(
+        session, after=after, before=before, limit=limit + 1
+    )
+    page = cut_page(
+        request,
+        response,
+        rows,
+        Ends(
+            None if after is None else str(after),
+            None if before is None else str(before),
+            str(LARGEST),
+        ),
+        limit=limit,
+        get_cursor=lambda row: str(row.seq),
+    )
     return EntryList(items=[EntryOut.model_validate(row) for row in page])

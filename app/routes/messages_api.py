@@ -196,9 +196,7 @@ def read_messages(  # noqa: PLR0913 - each is a part of the request
     paging: PagingDep,
 ) -> MessageList:
     """Return mails by list, sender, time or conversation."""
-    rows = message_list.list_messages(
-        session, wanted, after=paging.position or 0, limit=paging.fetch
-    )
+    rows = message_list.list_messages(session, wanted, paging.window)
     page = take_page(request, response, paging, rows, lambda row: row.id)
     return MessageList(
         items=[

@@ -1,20 +1,22 @@
-"""Lists in pages: `limit`, an opaque `after`, and RFC 8288 links.
+"""Lists in pages: `limit`, opaque `after` and `before`, and RFC 8288 links.
 
-A service is asked for `paging.fetch` rows, one more than are shown, past the
-position `paging.position`; `take_page` cuts the surplus row, whose presence
-says that the list goes on, and writes the `Link` header.
+A service is asked for the rows of `paging.window`, one more than are shown;
+`take_page` cuts the surplus row, whose presence says that the list goes on,
+and writes the `Link` header. With `before` alone the page is the one that ends
+there.
 """
 
 import base64
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from dataclasses import dataclass, replace
+from typing import Annotated, NamedTuple, TypeVar
 
 from fastapi import Depends, Query, Request, Response
 from starlette.datastructures import URL
 
 from app.errors import Fault, InvalidError
+from app.services.windows import Window
 
 DEFAULT_LIMIT = 100
 MOST = 500
@@ -23,6 +25,7 @@ LARGEST = 10**DIGITS - 1
 # base64 of as many digits, so that a description tells what is a cursor
 CURSOR = r"^(?:(?:[MN][DTjz]|O[DT])[AEIMQUYcgk][w-z0-5]){3}$"
 SERVICE_LINK = '</openapi.json>; rel="service-desc"'
+CURSORS = ("after", "before")
 
 Row = TypeVar("Row")
 
@@ -43,27 +46,81 @@ Cursor = Annotated[
         "next link, not made up.",
     ),
 ]
+BackCursor = Annotated[
+    str | None,
+    Query(
+        pattern=CURSOR,
+        description="Where the page after began; taken from its "
+        "prev link, or from last, not made up.",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """Which part of a list is asked for."""
+    """Which part of a list is asked for.
+
+    `after` and `before` are numbers of rows, in the order of the list.
+    """
 
     limit: int
-    position: int | None
+    after: int | None = None
+    before: int | None = None
+    is_newest_first: bool = False
 
     @property
     def fetch(self) -> int:
         """Return how many rows to read: one more than are shown."""
         return self.limit + 1
 
+    @property
+    def window(self) -> Window:
+        """Return the rows that a service is asked for."""
+        bounds = (self.after, self.before)
+        above, below = bounds[::-1] if self.is_newest_first else bounds
+        return Window(
+            above=above,
+            below=below,
+            limit=self.fetch,
+            is_newest_first=self.is_newest_first,
+        )
 
-def get_paging(limit: Limit = DEFAULT_LIMIT, after: Cursor = None) -> Paging:
-    """Read `limit` and `after` from the address."""
-    return Paging(limit, None if after is None else decode_cursor(after))
+    @property
+    def end(self) -> int:
+        """Return the number that all rows come before."""
+        return 0 if self.is_newest_first else LARGEST
+
+
+def get_paging(
+    limit: Limit = DEFAULT_LIMIT,
+    after: Cursor = None,
+    before: BackCursor = None,
+) -> Paging:
+    """Read `limit`, `after` and `before` from the address."""
+    return Paging(
+        limit,
+        None if after is None else decode_cursor(after),
+        None if before is None else decode_cursor(before, "before"),
+    )
+
+
+def get_newest_paging(
+    paging: Annotated[Paging, Depends(get_paging)],
+) -> Paging:
+    """Read the same for a list whose numbers fall."""
+    return replace(paging, is_newest_first=True)
 
 
 PagingDep = Annotated[Paging, Depends(get_paging)]
+NewestPagingDep = Annotated[Paging, Depends(get_newest_paging)]
+
+
+class Ends(NamedTuple):
+    """The cursors that were named, and the one that all items are before."""
+
+    after: str | None
+    before: str | None
+    end: str
 
 
 def take_page(
@@ -75,35 +132,73 @@ def take_page(
 ) -> Sequence[Row]:
     """Return the rows to show, and link to the pages around them.
 
-    `rows` are as many as `paging.fetch` asked for; `get_position` reads the
-    position that `paging.position` of the next page has to be.
+    `rows` are those of `paging.window`; `get_position` reads the number of a
+    row.
     """
-    page = rows[: paging.limit]
-    following = None
-    if len(rows) > paging.limit:
-        following = encode_cursor(get_position(page[-1]))
-    add_links(request, response, following)
-    return page
+    after, before = (
+        None if place is None else encode_cursor(place)
+        for place in (paging.after, paging.before)
+    )
+    return cut_page(
+        request,
+        response,
+        rows,
+        Ends(after, before, encode_cursor(paging.end)),
+        limit=paging.limit,
+        get_cursor=lambda row: encode_cursor(get_position(row)),
+    )
 
 
-def add_links(
-    request: Request, response: Response, following: str | None
-) -> None:
-    """Link to this page, the first, the next, and to what describes them."""
-    links = [
-        _link(request.url, "self"),
-        _link(request.url.remove_query_params("after"), "first"),
-    ]
-    if following is not None:
-        after = request.url.include_query_params(after=following)
-        links.append(_link(after, "next"))
+def cut_page(  # noqa: PLR0913 - each is a part of the page
+    request: Request,
+    response: Response,
+    rows: Sequence[Row],
+    ends: Ends,
+    *,
+    limit: int,
+    get_cursor: Callable[[Row], str],
+) -> Sequence[Row]:
+    """Return all rows but the surplus one, and link to the pages around.
+
+    With `before` alone the surplus row is the first.
+    """
+    has_more = len(rows) > limit
+    around: dict[str, tuple[str, str]] = {}
+    if ends.after is None and ends.before is not None:
+        page = rows[-limit:]
+        goes_back, goes_on = has_more, ends.before != ends.end
+    else:
+        page = rows[:limit]
+        goes_back, goes_on = ends.after is not None, has_more
+    if page and goes_back:
+        around["prev"] = ("before", get_cursor(page[0]))
+    if page and goes_on:
+        around["next"] = ("after", get_cursor(page[-1]))
+    around["last"] = ("before", ends.end)
+    bare = request.url.remove_query_params(CURSORS)
+    links = [_link(request.url, "self"), _link(bare, "first")]
+    for relation, (name, cursor) in around.items():
+        there = bare.include_query_params(**{name: cursor})
+        links.append(_link(there, relation))
     response.headers["Link"] = ", ".join([*links, *_link_description(request)])
+    return page
 
 
 def link_self(request: Request, response: Response) -> None:
     """Link an answer to its own address and to what describes it."""
     links = [_link(request.url, "self"), *_link_description(request)]
     response.headers["Link"] = ", ".join(links)
+
+
+SELF = [Depends(link_self)]
+"""What an operation depends on whose answer has no tag, and no pages."""
+
+
+def add_link(response: Response, path: str, relation: str) -> None:
+    """Link an answer to something else, too."""
+    link = f'<{path}>; rel="{relation}"'
+    known = response.headers.get("Link")
+    response.headers["Link"] = f"{known}, {link}" if known else link
 
 
 def _link_description(request: Request) -> Sequence[str]:
@@ -126,15 +221,11 @@ def encode_cursor(position: int) -> str:
     return base64.urlsafe_b64encode(digits.encode()).decode()
 
 
-def decode_cursor(cursor: str) -> int:
+def decode_cursor(cursor: str, name: str = "after") -> int:
     """Return the position that a cursor stands for, or refuse it."""
     if not re.fullmatch(CURSOR, cursor):
-        raise _refuse_cursor()
+        raise InvalidError(
+            "the cursor is not one of ours",
+            Fault(f"/{name}", f"expected the value of a link's `{name}`"),
+        )
     return int(base64.urlsafe_b64decode(cursor))
-
-
-def _refuse_cursor() -> InvalidError:
-    return InvalidError(
-        "the cursor is not one of ours",
-        Fault("/after", "expected the value of a next link's `after`"),
-    )

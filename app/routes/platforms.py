@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from app.db import SessionDep
 from app.pages import Page, ShellDep, render
+from app.routes.paging import SELF
 from app.services import platforms
 from app.services.platforms import Overview
 from app.sim.treatment import TREATMENTS, Treatment
@@ -85,7 +86,11 @@ def list_platforms(
     return render(request, shell, page)
 
 
-@api.get("/platforms", summary="The platforms and their policies")
+@api.get(
+    "/platforms",
+    summary="The platforms and their policies",
+    dependencies=SELF,
+)
 def list_platforms_json(session: SessionDep) -> PlatformList:
     """Return all platforms, how they treat a guest, and what is open."""
     overview = platforms.read_overview(session)

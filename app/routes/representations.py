@@ -13,8 +13,8 @@ from app.db import SessionDep
 from app.forms import SLUG_LENGTH
 from app.routes.annotation_forms import get_base
 from app.routes.decisions import Number
-from app.routes.etags import answer_tagged, hash_content
-from app.routes.revisions_api import RevisionDetailOut, make_detail
+from app.routes.etags import hash_content
+from app.routes.revisions_api import RevisionDetailOut, answer_text
 from app.services import (
     annotation_rows,
     annotations,
@@ -48,7 +48,7 @@ def read_document(
 ) -> RevisionDetailOut:
     """Return the newest text with its sections and its Markdown."""
     newest = revisions.get_newest(session)
-    return answer_tagged(request, response, make_detail(session, newest))
+    return answer_text(request, response, session, newest)
 
 
 @router.get("/document.md")

@@ -14,7 +14,7 @@ from app.forms import LARGEST, FilledLine
 from app.identity import SignedIn
 from app.models import RevisionSource
 from app.routes.etags import answer_tagged, make_tag
-from app.routes.paging import PagingDep, take_page
+from app.routes.paging import NewestPagingDep, add_link, take_page
 from app.routes.revising import Day, DocumentText
 from app.services import revising, revisions
 from app.services.revising import NewRevision
@@ -123,11 +123,11 @@ def read_revisions(
     request: Request,
     response: Response,
     session: SessionDep,
-    paging: PagingDep,
+    paging: NewestPagingDep,
 ) -> RevisionList:
     """Return the texts there are, without their Markdown."""
     rows: Sequence[RevisionRow] = revisions.list_revisions(
-        session, before=paging.position, limit=paging.fetch
+        session, paging.window
     )
     page = take_page(request, response, paging, rows, lambda row: row.number)
     return RevisionList(items=[RevisionOut.model_validate(r) for r in page])
@@ -142,7 +142,18 @@ def read_revision(
 ) -> RevisionDetailOut:
     """Return a text with its sections and its Markdown."""
     row = revisions.get_revision(session, number)
-    return answer_tagged(request, response, make_detail(session, row))
+    return answer_text(request, response, session, row)
+
+
+def answer_text(
+    request: Request, response: Response, session: Session, row: RevisionRow
+) -> RevisionDetailOut:
+    """Answer with a text, linked to the newest and to all there are."""
+    detail = answer_tagged(request, response, make_detail(session, row))
+    path = request.app.url_path_for
+    add_link(response, path("read_document"), "latest-version")
+    add_link(response, path("read_revisions"), "version-history")
+    return detail
 
 
 def make_detail(session: Session, row: RevisionRow) -> RevisionDetailOut:

@@ -22,8 +22,9 @@ from app.routes.etags import hash_content
 from app.routes.follow import describe, get_client
 from app.routes.paging import (
     DEFAULT_LIMIT,
+    Ends,
     Limit,
-    add_links,
+    cut_page,
     link_self,
 )
 from app.routes.runs import ExplorerDep, ScenarioText
@@ -197,12 +198,24 @@ class RunList(BaseModel):
     items: list[RunItem]
 
 
+CURSOR = r"^\d{1,17}\.[0-9a-f]{12}$"
+END = "0.000000000000"
+"""Cursor of what all runs come before."""
+
 RunCursor = Annotated[
     str | None,
     Query(
-        pattern=r"^\d{1,17}\.[0-9a-f]{12}$",
+        pattern=CURSOR,
         description="Where the page before ended; taken from its "
         "next link, not made up.",
+    ),
+]
+RunBackCursor = Annotated[
+    str | None,
+    Query(
+        pattern=CURSOR,
+        description="Where the page after began; taken from its "
+        "prev link, or from last, not made up.",
     ),
 ]
 Asked = Annotated[
@@ -303,6 +316,7 @@ def list_runs(  # noqa: PLR0913 - each is a part of the request
     ] = None,
     limit: Limit = DEFAULT_LIMIT,
     after: RunCursor = None,
+    before: RunBackCursor = None,
 ) -> RunList:
     """Return runs without their executions.
 
@@ -312,11 +326,17 @@ def list_runs(  # noqa: PLR0913 - each is a part of the request
         session,
         scenario=scenario,
         after=None if after is None else _read_place(after),
+        before=None if before is None else _read_place(before),
         limit=limit + 1,
     )
-    page = rows[:limit]
-    following = _write_place(page[-1]) if len(rows) > limit else None
-    add_links(request, response, following)
+    page = cut_page(
+        request,
+        response,
+        rows,
+        Ends(after, before, END),
+        limit=limit,
+        get_cursor=_write_place,
+    )
     return RunList(items=[_make_item(request, row) for row in page])
 
 

@@ -217,9 +217,7 @@ def list_scenarios(
     paging: PagingDep,
 ) -> ScenarioList:
     """Return the questions with the answers of their last runs."""
-    rows = scenarios.list_questions(
-        session, limit=paging.fetch, after=paging.position
-    )
+    rows = scenarios.list_questions(session, window=paging.window)
     page = take_page(request, response, paging, rows, lambda row: row.position)
     return ScenarioList(items=[_describe(request, row) for row in page])
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from app.db import SessionDep
 from app.identity import CurrentReviewer
 from app.models import SearchKind
-from app.routes.paging import SERVICE_LINK
+from app.routes.paging import add_link, link_self
 from app.routes.search import Asked, MaybeKind, MaybeOrder
 from app.routes.search_results import get_url
 from app.services import search
@@ -90,11 +90,13 @@ def find(  # noqa: PLR0913, PLR0917 - a part of the address each
         account=visitor.name if visitor else None,
         is_masked=visitor is None,
     )
-    links = [(1, "first")] + [(page + 1, "next")] * found.has_more
-    response.headers["Link"] = ", ".join(
-        [f'<{_get_page(request, n)}>; rel="{name}"' for n, name in links]
-        + [SERVICE_LINK]
-    )
+    last = max(1, -(-min(found.total, MOST_FOUND) // limit))
+    links = [(1, "first"), (last, "last")]
+    links += [(page - 1, "prev")] * (page > 1)
+    links += [(page + 1, "next")] * found.has_more
+    link_self(request, response)
+    for number, name in links:
+        add_link(response, _get_page(request, number), name)
     return HitList(
         total=found.total,
         order=found.order,

@@ -95,9 +95,7 @@ def list_stances(
 ) -> StanceList:
     """Return how reviewers stand to a thread, one each."""
     decisions.require_thread(session, slug)
-    rows = stances.list_stances(
-        session, slug, after=paging.position or 0, limit=paging.fetch
-    )
+    rows = stances.list_stances(session, slug, paging.window)
     page = take_page(request, response, paging, rows, lambda row: row.id)
     return StanceList(items=[_make_out(row) for row in page])
 

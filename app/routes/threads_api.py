@@ -185,9 +185,7 @@ def read_threads(
     paging: PagingDep,
 ) -> ThreadList:
     """Return threads by what they are about; every filter narrows."""
-    rows = thread_rows.list_by_position(
-        session, wanted, after=paging.position or 0, limit=paging.fetch
-    )
+    rows = thread_rows.list_by_position(session, wanted, paging.window)
     page = take_page(request, response, paging, rows, lambda row: row.position)
     return ThreadList(items=[_make_item(row) for row in page])
 

@@ -27,6 +27,7 @@ from app.models import (
 from app.services import invitations, reviewers, sessions, tokens
 from app.services.entries import append_entry, take_turn
 from app.services.reviewers import PROGRAM, Visitor
+from app.services.windows import Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,17 +48,10 @@ class AccountRow:
     seen_at: datetime | None
 
 
-def list_accounts(
-    session: Session, *, after: int = 0, limit: int
-) -> Sequence[AccountRow]:
-    """Return accounts in the order they were made, those past `after`."""
-    return _read(
-        session,
-        _select()
-        .where(col(Reviewer.id) > after)
-        .order_by(col(Reviewer.id))
-        .limit(limit),
-    )
+def list_accounts(session: Session, window: Window) -> Sequence[AccountRow]:
+    """Return accounts in the order they were made; a window of ids."""
+    statement = window.cut(_select(), col(Reviewer.id))
+    return window.arrange(_read(session, statement))
 
 
 def count_accounts(session: Session) -> int:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from app.models import Entry
+from app.services.windows import Window
 
 
 class AuditKind(StrEnum):
@@ -82,37 +83,32 @@ def list_acts(
     *,
     account: str = "",
     kind: AuditKind | None = None,
-    before: int | None = None,
-    limit: int,
+    window: Window,
 ) -> Sequence[AuditLine]:
-    """Return acts on accounts, those of line `before` and later left out.
+    """Return acts on accounts.
 
     Parameters
     ----------
+    window
+        Of lines of the log, and the order in which they are wanted.
     account
         Only what this account did, or what was done to it.
     kind
         Only acts of this kind.
     """
     wanted = TYPES[kind] if kind else [t for ts in TYPES.values() for t in ts]
-    statement = (
-        select(
-            col(Entry.seq),
-            col(Entry.at),
-            col(Entry.actor),
-            col(Entry.type),
-            col(Entry.subject),
-            col(Entry.data),
-        )
-        .where(col(Entry.type).in_(wanted))
-        .order_by(col(Entry.seq).desc())
-        .limit(limit)
-    )
+    statement = select(
+        col(Entry.seq),
+        col(Entry.at),
+        col(Entry.actor),
+        col(Entry.type),
+        col(Entry.subject),
+        col(Entry.data),
+    ).where(col(Entry.type).in_(wanted))
     if account:
         name = f"reviewer:{account}"
         statement = statement.where(
             or_(col(Entry.actor) == name, col(Entry.subject) == name)
         )
-    if before is not None:
-        statement = statement.where(col(Entry.seq) < before)
-    return [AuditLine(*row) for row in session.execute(statement)]
+    rows = session.execute(window.cut(statement, col(Entry.seq))).all()
+    return [AuditLine(*row) for row in window.arrange(rows)]

@@ -27,6 +27,7 @@ from app.models import (
     ThreadCall,
     ThreadKind,
 )
+from app.services.windows import WHOLE, Window
 
 Standing = Literal["in-force", "superseded"]
 
@@ -114,8 +115,7 @@ class Wanted:
     thread: str | None = None
     call: str | None = None
     standing: Standing | None = None
-    after: int | None = None
-    limit: int | None = None
+    window: Window = WHOLE
 
 
 def list_decisions(
@@ -181,17 +181,14 @@ def _select_ids(wanted: Wanted) -> Select[int | None]:
         .join(Thread, col(Thread.id) == col(Decision.thread_id))
         .outerjoin(Later, col(Later.supersedes_id) == col(Decision.id))
         .where(*_get_conditions(wanted))
-        .order_by(col(Decision.number))
     )
-    return chosen if wanted.limit is None else chosen.limit(wanted.limit)
+    return wanted.window.cut(chosen, col(Decision.number))
 
 
 def _get_conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.number is not None:
         conditions.append(col(Decision.number) == wanted.number)
-    if wanted.after is not None:
-        conditions.append(col(Decision.number) > wanted.after)
     if wanted.thread is not None:
         conditions.append(col(Thread.slug) == wanted.thread)
     if wanted.call is not None:

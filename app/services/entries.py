@@ -19,6 +19,7 @@ from sqlmodel import SQLModel, col
 from app.db import CHANNEL
 from app.models import Entry
 from app.services import search_index
+from app.services.windows import Window
 
 GENESIS = "0" * 64
 CHAIN_LOCK = 0x4C4F47  # any number that is ours
@@ -158,16 +159,19 @@ class Line(NamedTuple):
 
 
 def list_entries(
-    session: Session, *, after: int = 0, limit: int = BATCH
+    session: Session,
+    *,
+    after: int | None = None,
+    before: int | None = None,
+    limit: int = BATCH,
 ) -> Sequence[Line]:
-    """Return the lines that follow number `after`, in order."""
-    rows = session.execute(
-        select(Entry)
-        .where(col(Entry.seq) > after)
-        .order_by(col(Entry.seq))
-        .limit(limit)
-    ).scalars()
-    return [_get_line(entry) for entry in rows]
+    """Return the lines that follow number `after`, in order.
+
+    With `before` alone they are the last ones before that number.
+    """
+    window = Window(above=after, below=before, limit=limit)
+    rows = session.scalars(window.cut(select(Entry), col(Entry.seq))).all()
+    return [_get_line(entry) for entry in window.arrange(rows)]
 
 
 def _get_line(entry: Entry) -> Line:

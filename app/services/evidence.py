@@ -38,6 +38,7 @@ from app.services import entries, runs
 from app.services.moderation import require_reason, require_say
 from app.services.reviewers import Visitor
 from app.services.verdicts import build_query
+from app.services.windows import WHOLE, Window
 from app.sim import MODEL
 
 EXPECTABLE = (
@@ -94,17 +95,10 @@ class EvidenceRow(NamedTuple):
 def list_evidence(
     session: Session,
     thread: str,
-    *,
-    after: int | None = None,
-    limit: int | None = None,
+    window: Window = WHOLE,
 ) -> list[EvidenceRow]:
     """Return what was put forward on a thread, oldest first."""
-    return _read_rows(
-        session,
-        col(Thread.slug) == thread,
-        col(Evidence.id) > (after or 0),
-        limit=limit,
-    )
+    return _read_rows(session, col(Thread.slug) == thread, window=window)
 
 
 def get_evidence(session: Session, number: int) -> EvidenceRow:
@@ -118,7 +112,7 @@ def get_evidence(session: Session, number: int) -> EvidenceRow:
 def _read_rows(
     session: Session,
     *conditions: ColumnElement[bool],
-    limit: int | None = None,
+    window: Window = WHOLE,
 ) -> list[EvidenceRow]:
     citing = (
         select(func.min(col(Decision.number)))
@@ -130,7 +124,7 @@ def _read_rows(
         .correlate(Evidence)
         .scalar_subquery()
     )
-    rows = session.execute(
+    statement = (
         select(
             col(Evidence.id),
             col(Evidence.run_id),
@@ -152,10 +146,9 @@ def _read_rows(
         .join(Reviewer, col(Reviewer.id) == col(Evidence.reviewer_id))
         .join(Thread, col(Thread.id) == col(Evidence.thread_id))
         .where(*conditions)
-        .order_by(col(Evidence.id))
-        .limit(limit)
-    ).all()
-    return [EvidenceRow._make(row) for row in rows]
+    )
+    rows = session.execute(window.cut(statement, col(Evidence.id))).all()
+    return [EvidenceRow._make(row) for row in window.arrange(rows)]
 
 
 def withdraw(

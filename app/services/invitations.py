@@ -26,6 +26,7 @@ from app.services.reviewers import (
     compute_digest,
     is_taken,
 )
+from app.services.windows import Window
 
 MOST_OPEN = 500
 """How many invitations may wait to be used."""
@@ -134,13 +135,11 @@ def _forget_old(session: Session, now: datetime) -> None:
 
 
 def list_invitations(
-    session: Session, *, before: int | None = None, limit: int
+    session: Session, window: Window
 ) -> Sequence[InvitationRow]:
-    """Return invitations, the newest first, those older than `before`."""
-    statement = _select().order_by(col(Invitation.id).desc()).limit(limit)
-    if before is not None:
-        statement = statement.where(col(Invitation.id) < before)
-    return _read(session, statement)
+    """Return invitations; a window of ids, in the order it names."""
+    statement = window.cut(_select(), col(Invitation.id))
+    return window.arrange(_read(session, statement))
 
 
 def get_invitation(session: Session, id_: int) -> InvitationRow:

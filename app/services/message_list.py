@@ -12,6 +12,7 @@ from sqlmodel import col
 from app.errors import NotFoundError
 from app.models import Attachment, Conversation, Delivery, Message
 from app.services.message_rows import AttachmentRow
+from app.services.windows import Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +49,11 @@ class MessageRow:
 
 
 def list_messages(
-    session: Session, wanted: Wanted, *, after: int, limit: int
+    session: Session, wanted: Wanted, window: Window
 ) -> list[MessageRow]:
-    """Return mails past a row's number, in the order they were imported."""
-    query = _select().where(col(Message.id) > after, *_narrow(wanted))
-    return _read(session, query.order_by(col(Message.id)).limit(limit))
+    """Return mails in the order they were imported; a window of ids."""
+    query = _select().where(*_narrow(wanted))
+    return window.arrange(_read(session, window.cut(query, col(Message.id))))
 
 
 def get_row(session: Session, message_id: str) -> MessageRow:

@@ -17,6 +17,7 @@ from app.models import Reviewer, Revision, RevisionSource, Section
 from app.services.annotations import read_text
 from app.services.differences import SectionText
 from app.services.sections import ParsedSection
+from app.services.windows import NEWEST_FIRST, Window
 
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*")
 
@@ -88,13 +89,12 @@ def find_previous(session: Session, number: int) -> RevisionRow | None:
 
 
 def list_revisions(
-    session: Session, *, before: int | None = None, limit: int | None = None
+    session: Session, window: Window = NEWEST_FIRST
 ) -> list[RevisionRow]:
-    """Return the revisions, newest first; those below number `before`."""
-    query = _select_rows().order_by(col(Revision.number).desc()).limit(limit)
-    if before is not None:
-        query = query.where(col(Revision.number) < before)
-    return [_make_row(row) for row in session.execute(query)]
+    """Return the revisions, newest first; a window of their numbers."""
+    query = window.cut(_select_rows(), col(Revision.number))
+    rows = session.execute(query).all()
+    return [_make_row(row) for row in window.arrange(rows)]
 
 
 def _select_rows() -> Select[*tuple[Any, ...]]:

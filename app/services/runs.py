@@ -6,7 +6,7 @@ oldest are dropped.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -142,6 +142,7 @@ def list_runs(
     *,
     scenario: str | None = None,
     after: RunPlace | None = None,
+    before: RunPlace | None = None,
     limit: int,
 ) -> list[RunRow]:
     """Return the runs that are kept, newest first.
@@ -150,9 +151,13 @@ def list_runs(
     ----------
     scenario
         Only those of this question.
-    after
-        The place of the last one that the asker has.
+    after, before
+        The places of those around the ones wanted; with `before` alone the
+        last ones before it are.
     """
+    at, id_ = col(Run.created_at), col(Run.id)
+    is_from_end = after is None and before is not None
+    order: Sequence[Any] = (at.desc(), id_)
     wanted = select(
         col(Run.id),
         col(Run.scenario_slug),
@@ -164,14 +169,16 @@ def list_runs(
     if scenario is not None:
         wanted = wanted.where(col(Run.scenario_slug) == scenario)
     if after is not None:
-        at = col(Run.created_at)
         # an id is hexadecimal, so this is past all that begin so
-        past = (at == after.created_at) & (col(Run.id) > f"{after.start}g")
+        past = (at == after.created_at) & (id_ > f"{after.start}g")
         wanted = wanted.where((at < after.created_at) | past)
-    rows = session.execute(
-        wanted.order_by(col(Run.created_at).desc(), col(Run.id)).limit(limit)
-    )
-    return [RunRow._make(row) for row in rows]
+    if before is not None:
+        past = (at == before.created_at) & (id_ < before.start)
+        wanted = wanted.where((at > before.created_at) | past)
+    if is_from_end:
+        order = (at, id_.desc())
+    rows = session.execute(wanted.order_by(*order).limit(limit)).all()
+    return [RunRow._make(row) for row in rows[:: -1 if is_from_end else 1]]
 
 
 def has_time_limit(report: Mapping[str, Any]) -> bool:

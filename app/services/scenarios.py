@@ -31,6 +31,7 @@ from app.services import evidence, runs
 from app.services.asking import Question
 from app.services.explorer import Explorer
 from app.services.verdicts import Line, build_lines, read_scenario
+from app.services.windows import WHOLE, Window
 from app.sim import MODEL, PLATFORMS
 from app.sim import Scenario as ParsedScenario
 
@@ -102,8 +103,7 @@ def list_questions(
     *,
     call: str | None = None,
     thread: str | None = None,
-    limit: int | None = None,
-    after: int | None = None,
+    window: Window = WHOLE,
 ) -> list[QuestionRecord]:
     """Return the questions in their order, with their last answers.
 
@@ -111,10 +111,10 @@ def list_questions(
     ----------
     call, thread
         Only those about this call, or from this thread.
-    limit, after
-        At most so many, past this position.
+    window
+        Of positions.
     """
-    statement = _select_questions().order_by(col(Scenario.position))
+    statement = window.cut(_select_questions(), col(Scenario.position))
     if call is not None:
         about = (
             select(col(ScenarioCall.scenario_id))
@@ -124,9 +124,7 @@ def list_questions(
         statement = statement.where(col(Scenario.id).in_(about))
     if thread is not None:
         statement = statement.where(col(Thread.slug) == thread)
-    if after is not None:
-        statement = statement.where(col(Scenario.position) > after)
-    return _read_questions(session, statement.limit(limit))
+    return window.arrange(_read_questions(session, statement))
 
 
 def read_question(session: Session, slug: str) -> QuestionRecord:

@@ -30,6 +30,7 @@ from app.services.entries import take_turn
 from app.services.moderation import require_reason, require_say
 from app.services.reviewers import Visitor
 from app.services.stance_posts import drop_stance, require_text
+from app.services.windows import WHOLE, Window
 
 TERMS = "/ns/review.jsonld"
 MEANINGS: Mapping[StanceValue, str] = {
@@ -61,15 +62,10 @@ class StanceRow(NamedTuple):
 
 
 def list_stances(
-    session: Session, thread: str, *, after: int = 0, limit: int | None = None
+    session: Session, thread: str, window: Window = WHOLE
 ) -> list[StanceRow]:
     """Return the stances on a thread, in the order of their numbers."""
-    return _read(
-        session,
-        col(Thread.slug) == thread,
-        col(Stance.id) > after,
-        limit=limit,
-    )
+    return _read(session, col(Thread.slug) == thread, window=window)
 
 
 def list_taken(rows: Iterable[PostRow]) -> list[PostRow]:
@@ -100,9 +96,9 @@ def find_stance(
 def _read(
     session: Session,
     *conditions: ColumnElement[bool],
-    limit: int | None = None,
+    window: Window = WHOLE,
 ) -> list[StanceRow]:
-    rows = session.execute(
+    statement = (
         select(
             col(Stance.id),
             col(Reviewer.name),
@@ -120,10 +116,9 @@ def _read(
         # whoever deletes the post has withdrawn the stance
         .join(Annotation, col(Annotation.id) == col(Stance.annotation_id))
         .where(col(Annotation.deleted_at).is_(None), *conditions)
-        .order_by(col(Stance.id))
-        .limit(limit)
     )
-    return [StanceRow._make(row) for row in rows]
+    rows = session.execute(window.cut(statement, col(Stance.id))).all()
+    return [StanceRow._make(row) for row in window.arrange(rows)]
 
 
 def take_stance(

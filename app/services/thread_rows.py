@@ -50,6 +50,7 @@ from app.services.annotations import OPENER
 from app.services.revisions import select_newest_id
 from app.services.sections import make_slug
 from app.services.standings import SETTLED
+from app.services.windows import Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,16 +175,13 @@ def list_by_weight(
 
 
 def list_by_position(
-    session: Session, wanted: Wanted, *, after: int, limit: int
+    session: Session, wanted: Wanted, window: Window
 ) -> list[ThreadRow]:
-    """Return threads in the order they came in, past position `after`."""
-    chosen = (
-        _select_ids(wanted)
-        .where(col(Thread.position) > after)
-        .order_by(col(Thread.position))
-        .limit(limit)
-    )
-    return _read_rows(session, chosen, (col(Thread.position),))
+    """Return threads in the order they came in; a window of positions."""
+    position = col(Thread.position)
+    chosen = window.cut(_select_ids(wanted), position)
+    # read in the list's order, whichever end they were chosen from
+    return _read_rows(session, chosen, (position,))
 
 
 def count_threads(session: Session, wanted: Wanted) -> int:

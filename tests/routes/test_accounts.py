@@ -8,6 +8,7 @@ import pytest
 from app.models import Role
 from app.services import accounts, invitations, reviewers
 from app.services.passwords import Passwords
+from app.services.windows import WHOLE
 from tests.account_site import Site, run_site
 from tests.conftest import SQLiteCopies
 
@@ -135,7 +136,7 @@ def test_the_api_changes_an_account_whole_or_not(site: Site) -> None:
     with site.database.read() as session:
         others = [
             row.name
-            for row in accounts.list_accounts(session, limit=99)
+            for row in accounts.list_accounts(session, WHOLE)
             if row.role == Role.administrator and row.name != "birgit"
         ]
     for name in others:

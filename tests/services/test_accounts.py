@@ -8,6 +8,7 @@ from app.errors import ConflictError, NotFoundError
 from app.models import Role
 from app.services import access, accounts, reviewers, sessions, tokens
 from app.services.entries import get_head
+from app.services.windows import Window
 from tests.at_once import write_at_once
 from tests.factories import make_visitor
 
@@ -98,7 +99,7 @@ def test_a_row_tells_what_an_account_has_and_no_secret(
     assert (row.session_count, row.token_count) == (1, 1)
     assert row.seen_at is not None
     assert "argon2id" not in str(row)
-    assert accounts.list_accounts(session, after=row.id, limit=9) == []
+    assert accounts.list_accounts(session, Window(above=row.id)) == []
 
 
 def test_what_is_so_already_is_no_change(session: Session) -> None:

@@ -12,6 +12,7 @@ from app.services import decision_rows, decisions, entries
 from app.services.decision_rows import DecisionRow, Wanted
 from app.services.decisions import NewDecision
 from app.services.reviewers import Visitor
+from app.services.windows import Window
 from tests import factories
 from tests.at_once import write_at_once
 
@@ -152,7 +153,7 @@ def test_decisions_are_found_by_thread_call_and_standing(
     assert find(Wanted(thread=THREAD)) == [1, 3]
     assert find(Wanted(thread=THREAD, standing="in-force")) == [3]
     assert find(Wanted(standing="superseded")) == [1]
-    assert find(Wanted(after=1, limit=1)) == [2]
+    assert find(Wanted(window=Window(above=1, limit=1))) == [2]
     assert 1 in find(Wanted(call=first.calls[0]))
     assert find(Wanted(call="VMI_Nothing")) == []
     assert decision_rows.count_decisions(session) == {

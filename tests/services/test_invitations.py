@@ -13,6 +13,7 @@ from app.models import Entry, Invitation, Role
 from app.services import accounts, invitations
 from app.services.invitations import InvitationState
 from app.services.reviewers import compute_digest
+from app.services.windows import NEWEST_FIRST
 from tests.at_once import write_at_once
 from tests.factories import make_visitor
 
@@ -68,7 +69,8 @@ def test_what_has_expired_or_was_revoked_is_good_for_nothing(
     )
     invitations.revoke_invitation(session, boss, new.row.id)
     states = [
-        row.state for row in invitations.list_invitations(session, limit=5)
+        row.state
+        for row in invitations.list_invitations(session, NEWEST_FIRST)
     ]
     assert states == [InvitationState.revoked, InvitationState.expired]
     for made in (old, new):

@@ -1,5 +1,7 @@
 """Members of a private review, and what the audit view shows of accounts."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy.orm import Session
 
@@ -7,6 +9,7 @@ from app.errors import NotFoundError
 from app.models import Role
 from app.services import access, accounts, audit, members, reviewers, tokens
 from app.services.audit import AuditKind
+from app.services.windows import NEWEST_FIRST
 from tests.factories import make_visitor
 
 
@@ -54,16 +57,18 @@ def test_the_audit_view_tells_who_did_what_to_whom(session: Session) -> None:
     members.add_member(session, "bob", actor=boss.actor)
     told = [
         (act.actor, act.type)
-        for act in audit.list_acts(session, account="ada", limit=9)
+        for act in audit.list_acts(session, account="ada", window=NEWEST_FIRST)
     ]
     assert told == [
         ("reviewer:ada", "token.created"),
         ("reviewer:boss", "reviewer.role_changed"),
         ("program", "reviewer.added"),
     ]
-    (act,) = audit.list_acts(session, kind=AuditKind.members, limit=9)
+    (act,) = audit.list_acts(
+        session, kind=AuditKind.members, window=NEWEST_FIRST
+    )
     assert act.subject == "reviewer:bob"
-    by_boss = audit.list_acts(session, account="boss", limit=9)
+    by_boss = audit.list_acts(session, account="boss", window=NEWEST_FIRST)
     assert [act.type for act in by_boss] == [
         "member.added",
         "reviewer.role_changed",
@@ -77,7 +82,9 @@ def test_the_audit_view_goes_on_where_a_page_ended(session: Session) -> None:
         make_visitor(session, name)
     seen: list[str] = []
     before = None
-    while rows := audit.list_acts(session, before=before, limit=2):
+    while rows := audit.list_acts(
+        session, window=replace(NEWEST_FIRST, below=before, limit=2)
+    ):
         seen += [row.subject for row in rows]
         before = rows[-1].seq
     assert seen == ["reviewer:c", "reviewer:b", "reviewer:a"]
@@ -91,7 +98,7 @@ def test_every_entry_about_accounts_is_of_a_kind(session: Session) -> None:
     reviewers.create_link(session, "ada", hours=1)
     accounts.disable_account(session, "ada")
     accounts.enable_account(session, "ada")
-    shown = {act.type for act in audit.list_acts(session, limit=99)}
+    shown = {act.type for act in audit.list_acts(session, window=NEWEST_FIRST)}
     assert shown == {
         "reviewer.added",
         "reviewer.password_set",

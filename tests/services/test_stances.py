@@ -22,6 +22,7 @@ from app.services import (
     thread_rows,
 )
 from app.services.reviewers import Visitor
+from app.services.windows import Window
 from tests import factories
 from tests.at_once import write_at_once
 
@@ -125,7 +126,9 @@ def test_those_that_hold_a_thread_up_come_first(session: Session) -> None:
     assert [row.account for row in taken] == ["bob", "eve", "ada"]
     listed = stances.list_stances(session, SLUG)
     assert [row.reviewer for row in listed] == ["ada", "bob", "eve"]
-    rest = stances.list_stances(session, SLUG, after=listed[0].id, limit=1)
+    rest = stances.list_stances(
+        session, SLUG, Window(above=listed[0].id, limit=1)
+    )
     assert rest == listed[1:2]
 
 

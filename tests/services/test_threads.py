@@ -18,6 +18,7 @@ from app.models import (
 from app.services import annotations, standings, thread_rows, threads
 from app.services.thread_rows import SectionLink, Wanted
 from app.services.threads import NewThread
+from app.services.windows import Window
 from tests.factories import make_visitor
 
 
@@ -85,7 +86,7 @@ def test_the_opener_is_no_reply(session: Session) -> None:
     thread = thread_rows.get_thread(session, slug)
     assert annotations.list_posts(session, thread.id) == []
     row = thread_rows.list_by_position(
-        session, Wanted(reviewer="ada"), after=0, limit=9
+        session, Wanted(reviewer="ada"), Window(limit=9)
     )
     assert [r.replies for r in row] == [0]
 
@@ -196,7 +197,7 @@ def test_walking_by_position_gives_each_thread_once(session: Session) -> None:
     seen: list[str] = []
     after = 0
     while rows := thread_rows.list_by_position(
-        session, Wanted(), after=after, limit=10
+        session, Wanted(), Window(above=after, limit=10)
     ):
         seen += [row.slug for row in rows]
         after = rows[-1].position
