@@ -19,6 +19,7 @@ from sqlmodel import col
 
 from app.db import Database
 from app.errors import NotFoundError
+from app.log import configure_logging
 from app.models import Message, Quote, QuoteCandidate, QuoteState
 from app.services import revisions, search_index
 from app.services.alignment import Candidate, pack_quote
@@ -137,8 +138,13 @@ def has_pending(database: Database) -> bool:
         return session.scalar(found) is not None
 
 
-def align_in_worker(url: str) -> AlignReport:
-    """Align in a process of its own, behind all that somebody waits for."""
+def align_in_worker(url: str, log_level: str | None = None) -> AlignReport:
+    """Align in a process of its own, behind all that somebody waits for.
+
+    It knows nothing of how the program logs, unless it is told.
+    """
+    if log_level is not None:
+        configure_logging(log_level)
     if hasattr(os, "nice"):
         os.nice(max(0, NICENESS - os.nice(0)))
     database = Database(url)

@@ -39,6 +39,8 @@ class QuoteWorker:
         Seconds to wait for more before it begins.
     has_work
         Tells whether a mail waits, so that no process is started for none.
+    log_level
+        What the process logs, in the program's own form; None leaves it.
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class QuoteWorker:
         start: Callable[[], Executor] | None = None,
         delay: float = DELAY,
         has_work: Callable[[], bool] = lambda: True,
+        log_level: str | None = None,
     ) -> None:
         self._url = url
         self._start = start or _start_pool
         self._delay = delay
         self._has_work = has_work
+        self._log_level = log_level
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
         self._executor: Executor | None = None
@@ -109,7 +113,9 @@ class QuoteWorker:
             self._is_asked_again = False
             if self._executor is None:
                 self._executor = self._start()
-            future = self._executor.submit(align_in_worker, self._url)
+            future = self._executor.submit(
+                align_in_worker, self._url, self._log_level
+            )
             self._future = future
         future.add_done_callback(self._finish)
 

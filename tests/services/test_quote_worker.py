@@ -53,10 +53,12 @@ def test_whoever_says_so_has_the_mails_aligned(database: Database) -> None:
     worker.close()
 
 
-def test_process_of_our_own_aligns_too(database: Database) -> None:
-    """The real pool does what the inline one does."""
+def test_process_of_our_own_aligns_too(
+    database: Database, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The real pool does what the inline one does, and logs as we do."""
     import_one(database)
-    worker = QuoteWorker(database.url, delay=0)
+    worker = QuoteWorker(database.url, delay=0, log_level="info")
     worker.begin()
     deadline = threading.Event()
     for _ in range(600):
@@ -65,6 +67,7 @@ def test_process_of_our_own_aligns_too(database: Database) -> None:
         deadline.wait(0.1)
     worker.close()
     assert is_aligned(database)
+    assert "event=mails_aligned" in capfd.readouterr().err
 
 
 def test_what_comes_meanwhile_is_done_afterwards(database: Database) -> None:
