@@ -258,7 +258,8 @@ def test_a_refused_file_ends_with_2_and_its_place(
         ((SLUG, "--policy", "moon=full"), "'moon=full' is no policy"),
         ((SLUG, "--policy", "nmi=full"), "not 'full'"),
         ((SLUG, "--states", "0"), "--states must be from 1 to"),
-        ((SLUG, "--seconds", "nan"), "--seconds must be from 1 to"),
+        ((SLUG, "--seconds", "nan"), "--seconds must be more than 0, up to"),
+        ((SLUG, "--seconds", "0"), "--seconds must be more than 0, up to"),
         ((".",), "Is a directory"),
     ],
 )

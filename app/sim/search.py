@@ -54,14 +54,14 @@ class Limits:
 
     def __post_init__(self) -> None:
         """Refuse what nobody should wait for."""
-        for name, highest in (
-            ("states", 2_000_000),
-            ("transitions", 20_000_000),
-            ("seconds", 600),
+        for name, lowest, highest in (
+            ("states", "from 1", 2_000_000),
+            ("transitions", "from 1", 20_000_000),
+            ("seconds", "more than 0, up", 600),
         ):
             value = getattr(self, name)
             if not 0 < value <= highest:
-                raise ValueError(f"{name} must be from 1 to {highest}")
+                raise ValueError(f"{name} must be {lowest} to {highest}")
 
 
 class Search:

@@ -76,6 +76,16 @@ def test_replies_nest_as_they_answer(client: TestClient) -> None:
     assert levels == [0, 1, 1, 2, 3, 3]
 
 
+def test_a_link_to_a_question_is_told_from_another(site: TestClient) -> None:
+    """One question needs no other name, several are named by what they ask."""
+    link = re.compile(r'<li><a href="/whatif/[a-z][^>]*>([^<]*)</a>')
+    alone = link.findall(site.get("/threads/kleen-sti-shadow").text)
+    assert alone == ["Run the question"]
+    both = link.findall(site.get("/threads/kleen-watchdog-nmi").text)
+    assert len(both) == len(set(both)) == 2
+    assert any("sends it an NMI" in text for text in both)
+
+
 def test_a_thread_without_answers_says_so(client: TestClient) -> None:
     listed = client.get("/threads/?state=unanswered").text
     slug = re.findall(r'row-title" href="(/threads/[^"]+)"', listed)[0]
