@@ -30,7 +30,7 @@ def show_home(
     page = HomePage(
         title="The review at a glance",
         overview=home.read_overview(
-            session, proposal.authors if proposal else (), shell.head.seq
+            session, proposal.authors if proposal else ()
         ),
     )
     return render(request, shell, page)

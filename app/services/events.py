@@ -52,6 +52,18 @@ TAKING = frozenset(("proposal.closed",))
 Names = Mapping[str, set[str]]
 
 
+def is_of_accounts(type_: str) -> bool:
+    """Tell whether entries of this type are about who may do what."""
+    return type_.partition(".")[0] in ACCOUNTS
+
+
+def is_told(type_: str, visitor: Visitor | None) -> bool:
+    """Tell whether this visitor is told of entries of this type."""
+    return not is_of_accounts(type_) or (
+        visitor is not None and visitor.may(Role.administrator)
+    )
+
+
 class Event(NamedTuple):
     """A line of the log as streams tell it; `text` is one line of JSON.
 
@@ -63,7 +75,6 @@ class Event(NamedTuple):
     text: str
     threads: frozenset[str]
     calls: frozenset[str]
-    is_of_accounts: bool
     takes: bool
 
 
@@ -76,9 +87,7 @@ class Wanted:
 
     def has(self, event: Event, visitor: Visitor | None) -> bool:
         """Tell whether this visitor is told of an event."""
-        if event.is_of_accounts and not (
-            visitor is not None and visitor.may(Role.administrator)
-        ):
+        if not is_told(event.type, visitor):
             return False
         return (self.thread is None or self.thread in event.threads) and (
             self.call is None or self.call in event.calls
@@ -125,8 +134,6 @@ def read_events(session: Session, *, after: int, limit: int) -> list[Event]:
 def _make_event(
     line: Line, proposal: str | None, threads: set[str], calls: set[str]
 ) -> Event:
-    noun = line.type.partition(".")[0]
-    is_of_accounts = noun in ACCOUNTS
     told = {
         "seq": line.seq,
         "at": line.at,
@@ -143,9 +150,8 @@ def _make_event(
         json.dumps(told, ensure_ascii=False, separators=(",", ":")),
         frozenset(threads),
         frozenset(calls),
-        is_of_accounts,
         takes=line.type in TAKING
-        or (is_of_accounts and line.type not in GIVING),
+        or (is_of_accounts(line.type) and line.type not in GIVING),
     )
 
 

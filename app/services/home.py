@@ -3,15 +3,24 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, aliased
 from sqlmodel import col
 
-from app.models import Annotation, Person, Reviewer, Thread, ThreadState
-from app.services import calls, entries
+from app.models import (
+    Annotation,
+    Entry,
+    Person,
+    Reviewer,
+    Thread,
+    ThreadState,
+)
+from app.services import calls
 from app.services.calls import CallRow
+from app.services.events import ACCOUNTS
 from app.services.standings import (
     OPEN,
     STANDING_WIDTH,
@@ -21,6 +30,17 @@ from app.services.standings import (
 )
 
 LATEST = 6
+
+
+class News(NamedTuple):
+    """A line of the log, as it stands on the page."""
+
+    seq: int
+    at: datetime
+    actor: str
+    type: str
+    subject: str
+    data: Mapping[str, Any]
 
 
 class Turn(NamedTuple):
@@ -41,7 +61,7 @@ class Overview:
     blocking: Sequence[Standing]
     turns: Sequence[Turn]
     groups: Mapping[str, Sequence[CallRow]]
-    latest: Sequence[entries.Line]
+    latest: Sequence[News]
 
     @property
     def total(self) -> int:
@@ -54,28 +74,45 @@ class _Spoken(NamedTuple):
     last: str | None  # who spoke last, None if nobody answered
 
 
-def read_overview(
-    session: Session, authors: Sequence[str], head: int
-) -> Overview:
+def read_overview(session: Session, authors: Sequence[str]) -> Overview:
     """Return the review at a glance, in three queries.
+
+    What the log tells of accounts is none of the review's news.
 
     Parameters
     ----------
     authors
         The names of the proposal's authors.
-    head
-        The number of the log's newest line.
     """
     spoken = _list_spoken(session)
     threads = sort_standings(each.thread for each in spoken)
-    latest = entries.list_entries(session, after=max(0, head - LATEST))
     return Overview(
         counts=_count(threads),
         blocking=[thread for thread in threads if thread.is_blocking],
         turns=_find_turns(spoken, authors),
         groups=calls.group_calls(calls.list_calls(session)),
-        latest=list(reversed(latest)),
+        latest=_list_latest(session),
     )
+
+
+def _list_latest(session: Session) -> Sequence[News]:
+    of_accounts = (
+        col(Entry.type).startswith(f"{noun}.") for noun in sorted(ACCOUNTS)
+    )
+    rows = session.execute(
+        select(
+            col(Entry.seq),
+            col(Entry.at),
+            col(Entry.actor),
+            col(Entry.type),
+            col(Entry.subject),
+            col(Entry.data),
+        )
+        .where(~or_(*of_accounts))
+        .order_by(col(Entry.seq).desc())
+        .limit(LATEST)
+    )
+    return [News._make(row) for row in rows]
 
 
 def _list_spoken(session: Session) -> list[_Spoken]:

@@ -7,7 +7,7 @@ from sqlmodel import col
 
 from app.db import Database
 from app.models import Thread, ThreadState
-from app.services import annotations, entries, home
+from app.services import annotations, entries, home, sessions
 from app.services.home import Overview
 from tests import factories
 
@@ -17,7 +17,7 @@ UNANSWERED = "kleen-sti-pairs-belong-in-spec"
 
 def read(session: Session) -> Overview:
     """Return the overview as the page asks for it."""
-    return home.read_overview(session, AUTHORS, entries.get_head(session).seq)
+    return home.read_overview(session, AUTHORS)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_the_line_of_state_counts_every_thread(overview: Overview) -> None:
 def test_the_page_takes_three_queries(
     session: Session, statements: list[str]
 ) -> None:
-    home.read_overview(session, AUTHORS, 1)
+    home.read_overview(session, AUTHORS)
     assert len(statements) == 3
 
 
@@ -98,11 +98,13 @@ def test_the_latest_entry_comes_first(session: Session) -> None:
     assert len(latest) == home.LATEST
     assert latest[0].data["text"] == "No 9."
     assert latest[0].seq == entries.get_head(session).seq
+    sessions.sign_in(session, visitor.id, days=1, means="test")
+    assert read(session).latest == latest
 
 
 def test_nothing_loaded_is_nothing_to_show(empty_database: Database) -> None:
     with empty_database.read() as session:
-        overview = home.read_overview(session, (), 0)
+        overview = home.read_overview(session, ())
     assert overview.total == 0
     assert not overview.groups
     assert not overview.latest
