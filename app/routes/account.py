@@ -58,7 +58,10 @@ SCOPES: Sequence[tuple[Scope, str]] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountPage(Page):
-    """The account of who asks; `errors` are by form, then by field."""
+    """The account of who asks; `errors` are by form, then by field.
+
+    `asks_password` tells whether another one needs the present one.
+    """
 
     template: ClassVar[str] = "account/show.html"
     title: str = "Your account"
@@ -67,6 +70,7 @@ class AccountPage(Page):
     tokens: Sequence[TokenRow]
     identities: Sequence[IdentityRow]
     provider: str
+    asks_password: bool
     draft: Typed = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
     scopes: Sequence[tuple[Scope, str]] = SCOPES
@@ -107,13 +111,19 @@ def rename_account(
 def change_password(
     request: Request, database: DatabaseDep, visitor: SignedIn, typed: FormDep
 ) -> Response:
-    """Set another password: all other sessions end, this one is renewed."""
+    """Set another password: all other sessions end, this one is renewed.
+
+    Who forgot the present one comes by a link, and is not asked for it.
+    """
     form, errors = check_form(PasswordForm, typed)
     passwords: Passwords = request.app.state.passwords
     if form is not None:
         with database.read() as session:
             account = reviewers.require_account(session, visitor.name)
-        if account.password_hash is not None and not passwords.verify(
+            asks = _asks_password(
+                request, session, has_one=account.password_hash is not None
+            )
+        if asks and not passwords.verify(
             visitor.name,
             form.current,
             account.password_hash,
@@ -193,8 +203,12 @@ def _show(
     errors: Mapping[str, str] | None = None,
 ) -> Response:
     current = get_access(request).session_id
+    account = accounts.get_account(session, visitor.name)
     page = AccountPage(
-        account=accounts.get_account(session, visitor.name),
+        account=account,
+        asks_password=_asks_password(
+            request, session, has_one=account.has_password
+        ),
         sessions=sessions.list_sessions(session, visitor.id, current),
         tokens=tokens.list_tokens(session, visitor.id),
         identities=identities.list_identities(session, visitor.id),
@@ -205,6 +219,13 @@ def _show(
     status = HTTPStatus.UNPROCESSABLE_ENTITY if page.errors else HTTPStatus.OK
     shell = get_shell(session, visitor)
     return keep_secret(render(request, shell, page, status=status))
+
+
+def _asks_password(
+    request: Request, session: Session, *, has_one: bool
+) -> bool:
+    current = get_access(request).session_id
+    return has_one and not sessions.is_new_by_link(session, current)
 
 
 def _go_back(part: str) -> Response:

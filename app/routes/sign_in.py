@@ -108,7 +108,7 @@ def consume_sign_in_link(
 ) -> Response:
     """Use the link up and sign in."""
     visitor = reviewers.use_link(session, secret)
-    return open_session(request, session, visitor.id, "link", "/")
+    return open_session(request, session, visitor.id, sessions.LINK, "/")
 
 
 @router.post("/sign-out")

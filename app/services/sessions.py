@@ -29,6 +29,12 @@ from app.services.reviewers import (
 MOST_SESSIONS = 50
 """How many sessions one account may have; the oldest end."""
 
+LINK = "link"
+"""How somebody signed in who was made a one-time link."""
+
+LINK_PROVES_FOR = timedelta(hours=1)
+"""How long a link stands for a password that was forgotten."""
+
 AGENT_LENGTH = 200
 ADDRESS_LENGTH = 64
 _BROWSERS = (
@@ -150,6 +156,18 @@ def _make_room(session: Session, reviewer_id: int) -> None:
 
 def _keep_printable(text: str) -> str:
     return "".join(c for c in text if c.isprintable())
+
+
+def is_new_by_link(session: Session, id_: int | None) -> bool:
+    """Tell whether a session was begun by a link, and not long ago."""
+    found = session.scalar(
+        select(col(SignIn.id)).where(
+            col(SignIn.id) == (id_ or 0),
+            col(SignIn.means) == LINK,
+            col(SignIn.created_at) > datetime.now(UTC) - LINK_PROVES_FOR,
+        )
+    )
+    return found is not None
 
 
 def sign_out(session: Session, secret: str) -> None:

@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlmodel import col
 
 from app.identity import SESSION_COOKIE
 from app.models import Reviewer, Role, Scope, SignIn, Token
-from app.services import accounts, reviewers, tokens
+from app.services import accounts, reviewers, sessions, tokens
 from app.services.passwords import Passwords
 from tests.account_site import Site, run_site
 from tests.conftest import SQLiteCopies
@@ -112,6 +113,41 @@ def test_another_password_renews_this_session_and_ends_the_others(
     planted = site.open()
     planted.cookies.set(SESSION_COOKIE, before, domain="testserver.local")
     assert planted.get("/account/").status_code == 401
+
+
+def test_who_forgot_the_password_comes_by_a_link_and_sets_another(
+    site: Site,
+) -> None:
+    """Not by another's session, nor by a token, nor long after the link."""
+    owner = site.enter("willa")
+    owner.post("/account/password", data={"password": PASSWORD})
+    with site.database.write() as session:
+        link = reviewers.create_link(session, "willa", hours=1)
+        key = tokens.create_token(session, "willa").secret
+    typed = {"password": "another one of mine"}
+    assert owner.post("/account/password", data=typed).status_code == 422
+    by_token = site.open().post(
+        "/account/password", data=typed, headers=_bear(key)
+    )
+    assert by_token.status_code == 422
+    browser = site.open()
+    assert browser.post(f"/sign-in/{link}").status_code == 303
+    assert "Present password" not in browser.get("/account/").text
+    with site.database.write() as session:
+        session.execute(
+            update(SignIn)
+            .where(col(SignIn.means) == sessions.LINK)
+            .values(created_at=datetime.now(UTC) - timedelta(hours=1))
+        )
+    assert "Present password" in browser.get("/account/").text
+    assert browser.post("/account/password", data=typed).status_code == 422
+    with site.database.write() as session:
+        link = reviewers.create_link(session, "willa", hours=1)
+    browser = site.open()
+    browser.post(f"/sign-in/{link}")
+    assert browser.post("/account/password", data=typed).status_code == 303
+    entered = site.open().post("/sign-in", data={"name": "willa", **typed})
+    assert entered.status_code == 303
 
 
 def test_sessions_end_one_by_one_and_all_others(site: Site) -> None:
