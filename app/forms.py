@@ -94,7 +94,8 @@ MaybeLine = Annotated[Line | None, BeforeValidator(make_none)]
 MaybeSlug = Annotated[Slug | None, BeforeValidator(make_none)]
 
 AccountName = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9._-]+$", max_length=NAME_LENGTH)
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=NAME_LENGTH),
 ]
 NewPassword = Annotated[str, Field(min_length=SHORTEST, max_length=LONGEST)]
 

@@ -182,9 +182,12 @@ def require_name(name: str) -> None:
     good = 0 < len(name) <= NAME_LENGTH and all(
         character.isalnum() or character in "-_." for character in name
     )
+    # an address that ends with .. is another one
+    good = good and name[:1].isalnum()
     if not good:
         raise InvalidError(
-            f"a name has 1 to {NAME_LENGTH} letters, digits, - _ or .",
+            f"a name has 1 to {NAME_LENGTH} letters, digits, - _ or ., "
+            "the first a letter or digit",
             Fault("/name", "expected letters, digits, - _ or ."),
         )
 

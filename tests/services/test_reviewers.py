@@ -114,7 +114,7 @@ def test_names_are_taken_once_and_can_be_typed(session: Session) -> None:
     reviewers.add_reviewer(session, "ada", Role.reader)
     with pytest.raises(ConflictError):
         reviewers.add_reviewer(session, "ada", Role.editor)
-    for bad in ("", "a b", "a/b", "<b>", "x" * 61, "a\0"):
+    for bad in ("", "a b", "a/b", "<b>", "x" * 61, "a\0", "..", "-a"):
         with pytest.raises(InvalidError):
             reviewers.add_reviewer(session, bad, Role.reader)
 
