@@ -380,5 +380,10 @@ def _set_up_connection(
 
 
 def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if connection.get_execution_options().get("write"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        return
+    # it cannot fail, and the detour takes longer than a look-up
+    driver = connection.connection.dbapi_connection
+    if driver is not None:
+        driver.cursor().execute("BEGIN")

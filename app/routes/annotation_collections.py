@@ -39,6 +39,7 @@ from app.services.entries import format_time
 
 CONTEXTS = (PROFILE, "http://www.w3.org/ns/ldp.jsonld")
 ALL = "All annotations"
+NOUN = "container of annotations"
 
 Content = dict[str, Any]
 Iris = Annotated[
@@ -149,8 +150,14 @@ def get_label(session: Session, slug: str) -> str:
         return ALL
     proposal = proposals.find_proposal(session)
     if proposal is None or proposal.slug != slug:
-        raise NotFoundError("container of annotations", slug)
+        raise NotFoundError(NOUN, slug)
     return f"Annotations on {proposal.title}"
+
+
+def require_container(session: Session, slug: str) -> None:
+    """Refuse the name of a container that there is none of."""
+    if slug and proposals.find_slug(session) != slug:
+        raise NotFoundError(NOUN, slug)
 
 
 def _write_container(

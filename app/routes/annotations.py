@@ -23,7 +23,7 @@ from app.identity import SignedIn, get_access, require_visitor
 from app.routes.annotation_collections import (
     AskedDep,
     answer_collection,
-    get_label,
+    require_container,
 )
 from app.routes.annotation_forms import (
     Document,
@@ -189,8 +189,7 @@ async def _create(request: Request, sent: Sent, container: str) -> Response:
     slug = request.headers.get("slug")
 
     def store(session: Session) -> AnnotationRow:
-        if container:
-            get_label(session, container)  # refuses one that is none
+        require_container(session, container)
         return annotation_changes.create_annotation(
             session,
             sent.visitor,

@@ -24,12 +24,12 @@ LINK_RELATION = "nofollow ugc noopener"
 
 def render_markdown(text: str) -> str:
     """Return safe HTML for a text that anybody may have written."""
-    return _clean(_get_parser().render(text), ATTRIBUTES)
+    return clean_html(_get_parser().render(text))
 
 
 def clean_html(html: str) -> str:
     """Return what is safe of HTML that anybody may have written."""
-    return _clean(html, ATTRIBUTES)
+    return _get_cleaner(named=False).clean(html)
 
 
 def parse(text: str) -> list[Token]:
@@ -40,15 +40,14 @@ def parse(text: str) -> list[Token]:
 def render_tokens(tokens: Sequence[Token]) -> str:
     """Return safe HTML for a part of a document, ids of blocks kept."""
     parser = _get_parser()
-    return _clean(
-        parser.renderer.render(list(tokens), parser.options, {}),
-        ATTRIBUTES | NAMED_BLOCKS,
-    )
+    html = parser.renderer.render(list(tokens), parser.options, {})
+    return _get_cleaner(named=True).clean(html)
 
 
-def _clean(html: str, attributes: dict[str, set[str]]) -> str:
-    return nh3.clean(
-        html,
+@cache
+def _get_cleaner(*, named: bool) -> nh3.Cleaner:
+    attributes = ATTRIBUTES | NAMED_BLOCKS if named else ATTRIBUTES
+    return nh3.Cleaner(
         tags=set(TAGS),
         attributes={tag: set(names) for tag, names in attributes.items()},
         url_schemes=set(SCHEMES),

@@ -28,6 +28,7 @@ _COLUMNS = (
     *(_PROPOSALS.authors, _PROPOSALS.status, _PROPOSALS.is_private),
 )
 _FIND = select(*_COLUMNS).order_by(_PROPOSALS.id).limit(1)
+_SLUG = select(_PROPOSALS.slug).order_by(_PROPOSALS.id).limit(1)
 _NEWEST = (
     select(_ENTRIES.seq, _ENTRIES.hash)
     .order_by(_ENTRIES.seq.desc())
@@ -46,6 +47,12 @@ def find_proposal(session: Session) -> ProposalRow | None:
     """Return the proposal under review, or None before one is loaded."""
     row = session.connection().execute(_FIND).first()
     return ProposalRow(*row) if row else None
+
+
+def find_slug(session: Session) -> str | None:
+    """Return the name of the proposal under review, or None without one."""
+    slug: str | None = session.connection().scalar(_SLUG)
+    return slug
 
 
 def find_at_head(session: Session) -> tuple[ProposalRow | None, Head]:

@@ -9,6 +9,7 @@ import ipaddress
 import math
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from limits import (
@@ -24,6 +25,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 MOST_KEYS = 50_000
 """How many counts are kept; past that all are forgotten."""
 
+KEPT_ORIGINS = 1024
 NETWORK_BITS = 64
 ITEMS: Mapping[str, type[RateLimitItem]] = {
     "second": RateLimitItemPerSecond,
@@ -103,6 +105,7 @@ def multiply(quota: str, factor: int) -> str:
     return f"{int(amount) * factor}{slash}{unit}" if quota else quota
 
 
+@lru_cache(maxsize=KEPT_ORIGINS)
 def get_origin(address: str) -> str:
     """Return what an address counts as: itself, or its IPv6 network."""
     try:

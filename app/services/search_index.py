@@ -13,7 +13,6 @@ from itertools import islice
 from typing import TypeVar
 
 from sqlalchemy import (
-    bindparam,
     delete,
     event,
     func,
@@ -53,10 +52,10 @@ _ENTRIES = SQLModel.metadata.tables["entry"]
 _STATE = select(_STATES.c.version, _STATES.c.seq)
 _UNSEEN = (
     select(
-        *(_ENTRIES.c.seq, _ENTRIES.c.type),
+        *(_STATES.c.version, _ENTRIES.c.seq, _ENTRIES.c.type),
         *(_ENTRIES.c.subject, _ENTRIES.c.data),
     )
-    .where(_ENTRIES.c.seq > bindparam("seen"))
+    .join_from(_STATES, _ENTRIES, _ENTRIES.c.seq > _STATES.c.seq, isouter=True)
     .order_by(_ENTRIES.c.seq)
 )
 _ADD_STATE, _SEE = insert(_STATES), update(_STATES)
@@ -121,19 +120,18 @@ def _get_last_seq(session: Session) -> int:
 def catch_up(session: Session) -> None:
     """Index what the log has told since the index saw it last."""
     session.flush()
-    seen = _find_seen(session)
-    if seen is None:
+    connection = session.connection()
+    entries = connection.execute(_UNSEEN).all()
+    if not entries or entries[0].version != VERSION:
         rebuild(session)
         return
-    connection = session.connection()
-    entries = connection.execute(_UNSEEN, {"seen": seen}).all()
-    if not entries:
+    if entries[-1].seq is None:
         return
     connection.execute(_SEE, {"seq": entries[-1].seq})
     imported: list[str] = []
     created: list[str] = []
     told: list[tuple[str, str]] = []
-    for _, type_, subject, data in entries:
+    for _, _, type_, subject, data in entries:
         noun, _, name = subject.partition(":")
         if type_ == "message.imported":
             imported.append(name)

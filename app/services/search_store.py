@@ -37,7 +37,7 @@ NEAR = 64
 FARTHER = 16
 SALTS = 4
 MOST_TRIES = 64
-MOST_ALONE = NEAR + 2 * SALTS
+MOST_SPAN = 4 * NEAR
 MOST_ASKED = 8000  # numbers in one query
 MOST_PLACES = 255
 LAST_PLACE = 16_383
@@ -71,6 +71,12 @@ _KNOWN = select(ITEMS.c.id, ITEMS.c.ref, ITEMS.c.digest).where(
 _TAKEN = {
     is_sqlite: select(held.c.id).where(
         held.c.id.in_(bindparam("ids", expanding=True))
+    )
+    for is_sqlite, held in ((True, DOCUMENTS), (False, VECTORS))
+}
+_TAKEN_NEAR = {
+    is_sqlite: select(held.c.id).where(
+        held.c.id >= bindparam("first"), held.c.id < bindparam("last")
     )
     for is_sqlite, held in ((True, DOCUMENTS), (False, VECTORS))
 }
@@ -187,25 +193,50 @@ def _choose_ids(session: Session, things: Sequence[Findable]) -> list[int]:
     chosen: dict[int, int] = {}
     used: set[int] = set()
     waiting = {n: _list_numbers(thing) for n, thing in enumerate(things)}
-    # of many each has a time of its own; one alone comes now, as others do
-    tries = 1 if len(things) > 1 else MOST_ALONE
+
+    def choose(n: int, numbers: Iterable[int], taken: set[int]) -> None:
+        free = next(
+            (i for i in numbers if i not in taken and i not in used), None
+        )
+        if free is not None:
+            used.add(free)
+            chosen[n] = free
+            del waiting[n]
+
+    tries = 1
+    taken = _find_taken_near(session, things)
+    if taken is not None:
+        for n, numbers in list(waiting.items()):
+            choose(n, islice(numbers, NEAR), taken)
+        tries = 2 * SALTS
     while waiting:
         wanted = {
             n: [i for i in islice(numbers, tries) if i not in used]
             for n, numbers in waiting.items()
         }
         taken = _find_taken(session, [*chain(*wanted.values())])
-        for n, numbers in wanted.items():
-            free = next(
-                (i for i in numbers if i not in taken and i not in used), None
-            )
-            if free is not None:
-                used.add(free)
-                chosen[n] = free
-                del waiting[n]
+        for n, ids in wanted.items():
+            choose(n, ids, taken)
         # many of the same second: more are asked for at a time
         tries = max(1, min(MOST_TRIES, MOST_ASKED // max(1, len(waiting))))
     return [chosen[n] for n in range(len(things))]
+
+
+def _find_taken_near(
+    session: Session, things: Sequence[Findable]
+) -> set[int] | None:
+    """Return the numbers taken around some things of one time.
+
+    As for what is written now, alone or together with others; None if the
+    things are of too many times.
+    """
+    seconds = [thing.seconds for thing in things]
+    first, last = min(seconds), max(seconds) + NEAR
+    if last - first > MOST_SPAN:
+        return None
+    wanted = _TAKEN_NEAR[is_sqlite(session)]
+    span = {"first": first, "last": last}
+    return set(session.connection().scalars(wanted, span))
 
 
 def _list_numbers(thing: Findable) -> Iterator[int]:
