@@ -6,7 +6,6 @@ of it is. Work is done in batches; a mail that is done says so in
 happen outside the transaction that stores what was found.
 """
 
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -44,11 +43,10 @@ from app.services.quoted_blocks import (
     find_stretches,
     make_blocks,
 )
-from app.services.workers import tell
+from app.services.workers import step_back, tell
 
 BATCH = 100
 KEPT_ABOVE = 300
-NICENESS = 10
 logger = structlog.get_logger()
 
 
@@ -145,8 +143,7 @@ def align_in_worker(url: str, log_level: str | None = None) -> AlignReport:
     """
     if log_level is not None:
         configure_logging(log_level)
-    if hasattr(os, "nice"):
-        os.nice(max(0, NICENESS - os.nice(0)))
+    step_back()
     database = Database(url)
     try:
         return align_pending(

@@ -4,14 +4,11 @@ All that a worker process loads: no database, no web. A survey is named by
 the hash of what it is made of, so that the same is never made twice.
 """
 
-import multiprocessing
-import os
-import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from app.services.workers import tell
+from app.services.workers import step_back, tell
 from app.sim import (
     GAPS,
     MODEL,
@@ -27,9 +24,6 @@ from app.sim.report import Json, compute_id
 
 SECONDS = 60.0
 """The longest that all runs of one question may take."""
-
-NICENESS = 10
-"""Nobody waits for a survey as for an answer."""
 
 
 class Kind(StrEnum):
@@ -83,8 +77,7 @@ Content = Mapping[str, Any]
 
 def survey(inquiry: Inquiry) -> Content:
     """Make a survey, telling how far it is."""
-    if sys.platform != "win32" and multiprocessing.parent_process():
-        os.nice(max(0, NICENESS - os.nice(0)))
+    step_back()
     makers = {
         Kind.diet: survey_diet,
         Kind.readings: survey_readings,

@@ -29,6 +29,9 @@ MEGABYTE: Final = 1024**2
 TASKS_OF_A_WORKER: Final = 500
 """How many tasks a process takes before a fresh one goes on."""
 
+NICENESS: Final = 10
+"""What a process adds to its niceness that nobody waits for."""
+
 STARTING: Final = 60.0
 """Seconds that a process has to start, imports included."""
 
@@ -267,6 +270,12 @@ def tell(value: object) -> None:
     """Tell whoever waits for this task how far it is; else do nothing."""
     if _parent_line is not None:
         _parent_line.send((TOLD, value))
+
+
+def step_back() -> None:
+    """Let all else go first, if this is a worker; else do nothing."""
+    if _parent_line is not None and hasattr(os, "nice"):
+        os.nice(max(0, NICENESS - os.nice(0)))
 
 
 def _work(line: Connection, megabytes: int) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from app.services.workers import (
+    NICENESS,
     LateWorkerError,
     LostWorkerError,
     OutOfTimeError,
@@ -16,6 +17,7 @@ from app.services.workers import (
     Task,
     WorkerPool,
     limit_time,
+    step_back,
     tell,
 )
 
@@ -166,6 +168,21 @@ def test_closing_stops_what_is_under_way() -> None:
 
 def test_nobody_is_told_outside_of_a_worker() -> None:
     tell("nothing happens")
+
+
+def get_niceness() -> int:
+    step_back()
+    step_back()
+    return os.nice(0)
+
+
+def test_a_process_steps_back_and_its_parent_does_not(
+    pool: WorkerPool,
+) -> None:
+    """What nobody waits for goes behind; whoever calls it inline stays."""
+    before = os.nice(0)
+    assert get_niceness() == before
+    assert pool.submit(get_niceness).result() == max(before, NICENESS)
 
 
 def test_time_is_limited_in_the_main_thread_alone() -> None:
