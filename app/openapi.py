@@ -18,6 +18,7 @@ from app.openapi_parts import (
     BODIES,
     DESCRIPTION,
     EXAMPLES,
+    FAILURE,
     FILTERS,
     KEY_HEADER,
     MATCH_HEADER,
@@ -34,6 +35,9 @@ VERSION = "0.1.0"
 REFUSED = 400
 UNTOLD = "Successful Response"
 PROBLEM_TYPE = "application/problem+json"
+FAILING = "/h/"
+"""Where a refusal has the form that clients of Hypothesis know."""
+
 SUMMARY = "The API of a review that can be run."
 LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 CHANGES = frozenset({"put", "patch", "delete"})
@@ -100,6 +104,7 @@ def describe(app: FastAPI) -> Json:
         schemas.pop(name, None)
     schemas["Problem"] = PROBLEM
     schemas["ProblemPart"] = PART
+    schemas["Failure"] = FAILURE
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _describe_operation(path, method, operation)
@@ -118,7 +123,12 @@ def describe(app: FastAPI) -> Json:
 
 
 def _describe_operation(path: str, method: str, operation: Json) -> None:
-    _add_refusals(operation, set(_list_refusals(path, method, operation)))
+    media, name = PROBLEM_TYPE, "Problem"
+    if path.startswith(FAILING):
+        media, name = "application/json", "Failure"
+    refusal = {media: {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+    statuses = set(_list_refusals(path, method, operation))
+    _add_refusals(operation, statuses, refusal)
     has_versions = CHANGED in operation["responses"]
     word = path.removeprefix("/api").split("/")[1]
     given: list[Json] = operation.setdefault("parameters", [])
@@ -133,7 +143,7 @@ def _describe_operation(path: str, method: str, operation: Json) -> None:
     ):
         if body is not None:
             content["example"] = body
-    if method == "post":
+    if method == "post" and not path.startswith(FAILING):
         given.append(KEY_HEADER)
     if has_versions:
         given.append(MATCH_HEADER)
@@ -160,17 +170,17 @@ def _list_refusals(path: str, method: str, operation: Json) -> Iterator[str]:
     yield from ("400", "401", "404", "422", "429")
     if "requestBody" in operation:
         yield from ("408", "413", "415")
-    if path.startswith("/annotations/"):
+    if path.startswith(("/annotations/", FAILING)):
         yield from ("406", "410")
-        if method in CHANGES:
-            yield CHANGED
+    if path.startswith("/annotations/") and method in CHANGES:
+        yield CHANGED
     if method != "get":
         yield from ("403", "409")
     if CHANGED in operation["responses"]:
         yield "428"
 
 
-def _add_refusals(operation: Json, statuses: set[str]) -> None:
+def _add_refusals(operation: Json, statuses: set[str], content: Json) -> None:
     responses: Json = operation["responses"]
     for status, response in responses.items():
         if response.get("description") == UNTOLD:
@@ -180,11 +190,4 @@ def _add_refusals(operation: Json, statuses: set[str]) -> None:
         told = responses.get(status, {}).get("description", "")
         if not told or told == "Validation Error":
             told = REASONS.get(status, "It is refused.")
-        responses[status] = {
-            "description": told,
-            "content": {
-                PROBLEM_TYPE: {
-                    "schema": {"$ref": "#/components/schemas/Problem"}
-                }
-            },
-        }
+        responses[status] = {"description": told, "content": content}

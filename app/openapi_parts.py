@@ -19,8 +19,8 @@ running a question. A token is made by `vmi-review token create NAME` or on the
 page of one's account, and sent as `Authorization: Bearer TOKEN`.
 
 **Lists** answer `{"items": […]}`, take `limit` (500 at most) and are followed
-by their `Link` headers (RFC 8288). `/api/bulk/…` gives everything at once, a
-line each, and takes lines.
+by their `Link` headers (RFC 8288): `next` and `prev`, `first` and `last`.
+`/api/bulk/…` gives everything at once, a line each, and takes lines.
 
 **Refusals** are `application/problem+json` (RFC 9457). `type` leads to a page
 that explains it (`/problems/`), `errors` names each refused part by a JSON
@@ -36,7 +36,8 @@ within a day it is answered as before.
 **Forms.** `/document`, `/calls/…`, `/threads/…` and `/decisions/…` have JSON,
 Markdown and HTML by `Accept` or by an ending, `.json`, `.md`, `.html`; some
 have `.jsonld` and `.mbox`. Annotations are a service by the W3C's protocol, in
-JSON-LD and Turtle.
+JSON-LD and Turtle, and under `/h/api/` as clients of Hypothesis know them,
+where a refusal is `{"status": "failure", "reason": …}`.
 """
 TAGS: Mapping[str, str] = {
     "annotations": "Every remark, by the W3C Web Annotation Protocol.",
@@ -57,6 +58,8 @@ TAGS: Mapping[str, str] = {
     "accounts": "For administrators: accounts, invitations, members.",
     "bulk": "Many things at once, as lines of JSON.",
     "log": "The event log.",
+    "events": "Changes of it as they happen.",
+    "hypothesis": "Annotations, as clients of Hypothesis know them.",
 }
 
 
@@ -92,6 +95,7 @@ PLACES: Mapping[tuple[str, str], Place] = {
     ("members", "name"): Place("The name of an account.", "bea"),
     ("invitations", "number"): Place("The invitation's number.", 1),
     ("bulk", "noun"): Place("What the lines are.", "threads"),
+    ("h", "name"): Place("The annotation's id.", "third-note"),
 }
 EXAMPLES: Mapping[str, Mapping[str, object]] = {
     "show_proposal_annotation": {"name": "second-note"},
@@ -103,6 +107,7 @@ EXAMPLES: Mapping[str, Mapping[str, object]] = {
     "import_lines": {"noun": "comments"},
     "read_own_token": {"number": 2},
     "delete_own_token": {"number": 2},
+    "read_h_group": {"name": "__world__"},
 }
 """Parts of addresses for which an operation needs another example."""
 
@@ -134,6 +139,13 @@ BODIES: Mapping[str, object] = {
     },
     "create_scenario": {"name": "lost-wake-up", "text": SCENARIO},
     "replace_scenario": {"text": SCENARIO.replace("irq0 = 1", "irq0 = 2")},
+    "create_h_annotation": {
+        "uri": "https://review.example/document/",
+        "text": "What if an NMI arrives here?",
+        "tags": ["nmi"],
+        "group": "__world__",
+    },
+    "update_h_annotation": {"text": "What if an NMI arrives **here**?"},
     "update_account": {"role": "editor"},
     "update_members": {"is_private": False},
 }
@@ -154,6 +166,26 @@ FILTERS: Mapping[tuple[str, str], str] = {
     ("threads", "severity"): "Only threads of this severity.",
     ("threads", "call"): "Only threads that speak of this call.",
     ("threads", "section"): "Only threads that speak of this section.",
+    ("h", "limit"): "How many rows at most.",
+    ("h", "offset"): "How many rows to pass over.",
+    ("h", "sort"): "By what the rows are sorted.",
+    ("h", "order"): "Which way they are.",
+    ("h", "search_after"): "What the last row that one has is sorted by.",
+    ("h", "uri"): "Only on this page.",
+    ("h", "url"): "The same as `uri`.",
+    (
+        "h",
+        "wildcard_uri",
+    ): "Only on pages of this pattern, `*` for any text.",
+    ("h", "user"): "Only by this account.",
+    ("h", "group"): "Only of this group.",
+    ("h", "tag"): "Only with this tag.",
+    ("h", "tags"): "The same as `tag`.",
+    ("h", "any"): "Words of its text, tags, quote or address.",
+    ("h", "quote"): "Words of what it quotes.",
+    ("h", "text"): "Words of its text.",
+    ("h", "references"): "Only what answers this annotation.",
+    ("h", "_separate_replies"): "Whether replies are apart from `rows`.",
 }
 KEY_HEADER: Json = {
     "name": "Idempotency-Key",
@@ -212,6 +244,20 @@ PROBLEM: Json = {
         **{
             name: {"type": "string", "description": told}
             for name, told in EXTRAS.items()
+        },
+    },
+}
+FAILURE: Json = {
+    "type": "object",
+    "title": "Failure",
+    "description": "Why a request of a Hypothesis client was refused.",
+    "required": ["status", "reason"],
+    "properties": {
+        "status": {"const": "failure"},
+        "reason": {
+            "type": "string",
+            "description": "What is wrong, for a person.",
+            "examples": ["no such group"],
         },
     },
 }

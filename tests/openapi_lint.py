@@ -15,6 +15,10 @@ Json = Mapping[str, Any]
 METHODS = frozenset({"get", "put", "post", "delete", "patch"})
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 PROBLEM = "application/problem+json"
+FAILURE = "application/json"
+"""What refuses clients of Hypothesis, who know no problems."""
+
+SLASHED = ("/annotations/", "/h/api/")
 NO_BODY = frozenset({"202", "204", "304"})
 
 
@@ -61,7 +65,7 @@ def _lint_head(document: Json) -> Iterator[str]:
 def _lint_paths(document: Json) -> Iterator[str]:
     shapes = [re.sub(r"{\w+}", "{}", path) for path in document["paths"]]
     for path in document["paths"]:
-        if path.endswith("/") and not path.startswith("/annotations/"):
+        if path.endswith("/") and not path.startswith(SLASHED):
             yield f"{path} ends with a slash"
         if "?" in path or shapes.count(re.sub(r"{\w+}", "{}", path)) > 1:
             yield f"{path} has a query, or is there twice"
@@ -93,7 +97,8 @@ def _lint_operation(
     if method in {"get", "delete"} and "requestBody" in operation:
         yield "a body where there is none"
     yield from _lint_parameters(document, path, operation)
-    yield from _lint_responses(document, operation)
+    refusal = FAILURE if path.startswith("/h/") else PROBLEM
+    yield from _lint_responses(document, operation, refusal)
     contents = operation.get("requestBody", {}).get("content", {})
     for media, content in contents.items():
         for fault in _lint_content(document, content):
@@ -119,7 +124,9 @@ def _lint_parameters(
             )
 
 
-def _lint_responses(document: Json, operation: Json) -> Iterator[str]:
+def _lint_responses(
+    document: Json, operation: Json, refusal: str
+) -> Iterator[str]:
     responses = operation["responses"]
     if not any(status.startswith("2") for status in responses):
         yield "nothing succeeds"
@@ -127,7 +134,7 @@ def _lint_responses(document: Json, operation: Json) -> Iterator[str]:
         content = response.get("content", {})
         if not response.get("description"):
             yield f"{status} has no description"
-        if status >= "400" and list(content) != [PROBLEM]:
+        if status >= "400" and list(content) != [refusal]:
             yield f"{status} is no problem"
         if status < "300" and status not in NO_BODY and not content:
             yield f"{status} has no content"

@@ -9,7 +9,7 @@ and when the server does.
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -41,7 +41,21 @@ UNKNOWN = -1
 HEAD_ONLY = "head_only"
 """Key of a request's scope that was asked for without its body."""
 
-router = APIRouter(include_in_schema=False)
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A stream that does not end.",
+        "content": {
+            "text/event-stream": {
+                "schema": {"type": "string"},
+                "example": "id: 16\nretry: 2000\n\nid: 17\n"
+                "event: annotation.created\n"
+                'data: {"seq":17,"type":"annotation.created"}\n\n',
+            }
+        },
+    }
+}
+
+router = APIRouter(tags=["events"])
 
 
 def get_bus(request: Request) -> EventBus:
@@ -52,9 +66,15 @@ def get_bus(request: Request) -> EventBus:
 
 def find_wanted(
     session: SessionDep,
-    proposal: Annotated[MaybeLine, Query()] = None,
-    call: Annotated[MaybeLine, Query()] = None,
-    thread: Annotated[MaybeLine, Query()] = None,
+    proposal: Annotated[
+        MaybeLine, Query(description="Only of this proposal.")
+    ] = None,
+    call: Annotated[
+        MaybeLine, Query(description="Only what is about this call.")
+    ] = None,
+    thread: Annotated[
+        MaybeLine, Query(description="Only what happens on this thread.")
+    ] = None,
 ) -> Wanted:
     """Read from the address what is to be told of."""
     return events.find_wanted(
@@ -62,15 +82,35 @@ def find_wanted(
     )
 
 
-@router.get("/events")
+@router.get(
+    "/events",
+    summary="What changes, as it changes",
+    response_class=Response,
+    responses=STREAM,
+)
 def follow_events(
     request: Request,
     bus: Annotated[EventBus, Depends(get_bus)],
     wanted: Annotated[Wanted, Depends(find_wanted)],
-    since: Annotated[int | None, Query(ge=0, le=LARGEST)] = None,
-    last_event_id: Annotated[str | None, Header()] = None,
+    since: Annotated[
+        int | None,
+        Query(
+            ge=0,
+            le=LARGEST,
+            description="After which line of the log to begin; else now.",
+        ),
+    ] = None,
+    last_event_id: Annotated[
+        str | None,
+        Header(description="The `id` got last; goes before `since`."),
+    ] = None,
 ) -> Response:
-    """Tell of each change after the last event got, or else after `since`."""
+    """Tell of each change after the last event got, or else after `since`.
+
+    Server-Sent Events: `id` is the number of a line of the log, `event` its
+    type, `data` one line of JSON that says what changed where. Whoever missed
+    too much gets an event `reset`, and reads again what it shows.
+    """
     stream = Stream(
         bus=bus,
         database=get_database(request),
@@ -144,7 +184,7 @@ class Stream:
         head = self.bus.head
         if self.since is None:
             return head, False
-        is_known = head - REPLAYED <= self.since <= head
+        is_known = max(0, head - REPLAYED) <= self.since <= head
         return (self.since, False) if is_known else (head, True)
 
     def _format(self, found: Sequence[Event]) -> bytes:

@@ -15,6 +15,15 @@ from sqlalchemy.orm import Session
 from app.db import SessionDep
 from app.errors import Fault, InvalidError, NotFoundError
 from app.identity import CurrentReviewer, SignedIn
+from app.routes.comments_api import Reason
+from app.routes.hypothesis_answers import (
+    FOUND,
+    LISTED,
+    NAMED,
+    OBJECT,
+    SHOWN,
+    describe,
+)
 from app.routes.hypothesis_forms import (
     ID_LENGTH,
     AnnotationIn,
@@ -43,7 +52,7 @@ from app.services.hypothesis_context import present_all
 from app.services.hypothesis_search import search
 from app.services.hypothesis_texts import Texts
 
-api = APIRouter(prefix="/h/api", include_in_schema=False)
+api = APIRouter(prefix="/h/api", tags=["hypothesis"])
 
 LINKED = "application/ld+json"
 ROUTES = {
@@ -70,10 +79,10 @@ PAGES = {
     "user": "/h/api/search?user=:user",
 }
 
-Id = Annotated[str, Path(max_length=ID_LENGTH)]
+Name = Annotated[str, Path(max_length=ID_LENGTH)]
 
 
-@api.get("/")
+@api.get("/", summary="Where everything is", **NAMED)
 def list_h_routes(media_type: MediaTypeDep, site: SiteDep) -> Response:
     """Tell by name where everything is."""
 
@@ -92,14 +101,14 @@ def list_h_routes(media_type: MediaTypeDep, site: SiteDep) -> Response:
     return answer(media_type, {"message": "Annotations", "links": links})
 
 
-@api.get("/links")
+@api.get("/links", summary="Pages for people", **NAMED)
 def list_h_links(media_type: MediaTypeDep, site: SiteDep) -> Response:
     """Tell where pages for people are."""
     pages = {name: f"{site.base}{path}" for name, path in PAGES.items()}
     return answer(media_type, pages)
 
 
-@api.get("/search")
+@api.get("/search", summary="Find annotations", **FOUND)
 def search_h_annotations(
     media_type: MediaTypeDep,
     site: SiteDep,
@@ -116,7 +125,7 @@ def search_h_annotations(
     return answer(media_type, content)
 
 
-@api.post("/annotations")
+@api.post("/annotations", summary="Annotate, or reply", **SHOWN)
 def create_h_annotation(
     media_type: MediaTypeDep,
     site: SiteDep,
@@ -146,39 +155,46 @@ def create_h_annotation(
     return answer(media_type, _present(session, row, site))
 
 
-@api.get("/annotations/{id_}.jsonld")
-def show_h_document(session: SessionDep, site: SiteDep, id_: Id) -> Response:
+@api.get(
+    "/annotations/{name}.jsonld",
+    summary="One as the W3C has it",
+    **describe(LINKED, OBJECT),
+)
+def show_h_document(
+    session: SessionDep, site: SiteDep, name: Name
+) -> Response:
     """Answer with the W3C form."""
-    row = get_annotation(session, id_)
+    row = get_annotation(session, name)
     return answer(LINKED, absolutize(row.document, site.base))
 
 
-@api.get("/annotations/{id_}")
+@api.get("/annotations/{name}", summary="One annotation", **SHOWN)
 def read_h_annotation(
-    media_type: MediaTypeDep, site: SiteDep, session: SessionDep, id_: Id
+    media_type: MediaTypeDep, site: SiteDep, session: SessionDep, name: Name
 ) -> Response:
     """Answer with one annotation."""
-    row = get_annotation(session, id_)
+    row = get_annotation(session, name)
     return answer(media_type, _present(session, row, site))
 
 
-@api.api_route("/annotations/{id_}", methods=["PATCH", "PUT"])
+@api.put("/annotations/{name}", include_in_schema=False)
+@api.patch("/annotations/{name}", summary="Change one", **SHOWN)
 def update_h_annotation(  # noqa: PLR0913 - each is a part of the request
     media_type: MediaTypeDep,
     site: SiteDep,
     session: SessionDep,
     visitor: SignedIn,
     *,
-    id_: Id,
+    name: Name,
     sent: AnnotationIn,
 ) -> Response:
-    """Change words, tags or place; what is not named stays."""
+    """Change words, tags or place; what is not named stays, by PUT too."""
     draft = sent.make_draft()
-    row = get_annotation(session, id_)
+    row = get_annotation(session, name)
     row = annotation_changes.replace_annotation(
         session,
         visitor,
-        id_,
+        name,
         change_document(row, draft, _find_target(session, row, draft, site)),
     )
     return answer(media_type, _present(session, row, site))
@@ -201,16 +217,21 @@ def _find_target(
     return write_target(moved, parent=None, site=site, before=before)
 
 
-@api.delete("/annotations/{id_}")
+@api.delete("/annotations/{name}", summary="Delete one", **NAMED)
 def delete_h_annotation(
-    media_type: MediaTypeDep, session: SessionDep, visitor: SignedIn, id_: Id
+    media_type: MediaTypeDep,
+    session: SessionDep,
+    visitor: SignedIn,
+    *,
+    name: Name,
+    reason: Reason = "",
 ) -> Response:
-    """Delete one annotation."""
-    annotation_changes.delete_annotation(session, visitor, id_)
-    return answer(media_type, {"id": id_, "deleted": True})
+    """Delete what one wrote; an editor deletes others' words and says why."""
+    annotation_changes.delete_annotation(session, visitor, name, reason=reason)
+    return answer(media_type, {"id": name, "deleted": True})
 
 
-@api.get("/profile")
+@api.get("/profile", summary="Who asks", **NAMED)
 def read_h_profile(
     media_type: MediaTypeDep, site: SiteDep, visitor: CurrentReviewer
 ) -> Response:
@@ -231,24 +252,26 @@ def read_h_profile(
     return response
 
 
-@api.get("/profile/groups")
+@api.get("/profile/groups", summary="One's groups", **LISTED)
 def list_h_profile_groups(media_type: MediaTypeDep, site: SiteDep) -> Response:
     """Name the groups of who asks: the one of the review."""
     return answer(media_type, [_make_group(site)])
 
 
-@api.get("/groups")
+@api.get("/groups", summary="All groups", **LISTED)
 def list_h_groups(media_type: MediaTypeDep, site: SiteDep) -> Response:
     """Name all groups: the one of the review."""
     return answer(media_type, [_make_group(site)])
 
 
-@api.get("/groups/{id_}")
-def read_h_group(media_type: MediaTypeDep, site: SiteDep, id_: Id) -> Response:
+@api.get("/groups/{name}", summary="A group", **NAMED)
+def read_h_group(
+    media_type: MediaTypeDep, site: SiteDep, name: Name
+) -> Response:
     """Answer with one group."""
     group = _make_group(site)
-    if id_ not in {group["id"], group["groupid"]}:
-        raise NotFoundError("group", id_)
+    if name not in {group["id"], group["groupid"]}:
+        raise NotFoundError("group", name)
     return answer(media_type, group)
 
 

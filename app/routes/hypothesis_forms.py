@@ -28,6 +28,14 @@ URIS = 20
 MOST = 200
 FARTHEST = 9800
 MILLISECONDS = 1000
+SAID_HERE = frozenset(
+    {"id", "created", "updated", "user", "user_info", "document", "links"}
+    | {"flagged", "hidden", "moderation", "moderation_status", "actions"}
+    | {"mentions"}
+)
+"""Keys that clients send back as they got them, with `$` those of their own.
+
+They change nothing."""
 
 Uri = Annotated[str, Field(min_length=1, max_length=URI_LENGTH)]
 
@@ -48,9 +56,13 @@ class PermissionsIn(BaseModel):
 
 
 class AnnotationIn(BaseModel):
-    """An annotation as the client sends it; what it may not say is left."""
+    """An annotation as the client sends it.
 
-    model_config = ConfigDict(extra="ignore")
+    What only the server says of it is left out, and keys that nobody here
+    knows are kept.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     uri: Uri | None = None
     text: Text | None = None
@@ -78,6 +90,11 @@ class AnnotationIn(BaseModel):
             tags=None if self.tags is None else list(dict.fromkeys(self.tags)),
             selectors=target.selector or [] if target else None,
             parent=self.references[-1] if self.references else None,
+            extra={
+                key: value
+                for key, value in (self.model_extra or {}).items()
+                if key not in SAID_HERE and not key.startswith("$")
+            },
         )
 
 

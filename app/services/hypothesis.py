@@ -6,7 +6,7 @@ asked for is the matter of `hypothesis_search`, selectors of
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urldefrag, urlsplit
@@ -14,6 +14,7 @@ from urllib.parse import urldefrag, urlsplit
 from app.errors import Fault, InvalidError
 from app.models import Motivation
 from app.services.annotation_documents import MARKDOWN, replace_words
+from app.services.annotation_model import OURS
 from app.services.annotation_rows import AnnotationRow, make_path
 from app.services.annotation_values import list_values
 from app.services.annotations import CONTEXT
@@ -25,6 +26,9 @@ READERS = f"group:{GROUP}"
 DOCUMENT = "/document/"
 MAIL = "mail+"
 """Starts the name of who wrote by mail; no account can be called so."""
+
+EXTRA = "review:extra"
+"""Key of a document under which a client's own keys stand."""
 
 Document = Mapping[str, Any]
 
@@ -67,13 +71,17 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What a client sent; None of a part says that it stays as it is."""
+    """What a client sent; None of a part says that it stays as it is.
+
+    `extra` is what it said by keys of its own.
+    """
 
     uri: str = ""
     text: str | None = None
     tags: Sequence[str] | None = None
     selectors: Sequence[Mapping[str, Any]] | None = None
     parent: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +134,7 @@ def write_document(
         motivation = Motivation.replying
     elif not text.strip() and not tags:
         motivation = Motivation.highlighting
-    return _with_bodies(
+    made = _with_bodies(
         {
             "@context": CONTEXT,
             "type": "Annotation",
@@ -137,6 +145,7 @@ def write_document(
         },
         [*_make_texts(text, motivation), *map(_make_tag, tags)],
     )
+    return _with_extra(made, draft.extra)
 
 
 def write_target(
@@ -167,7 +176,25 @@ def change_document(
         made = _with_bodies(made, [*bodies, *map(_make_tag, draft.tags)])
     if target is not None:
         made["target"] = target
-    return made
+    return _with_extra(made, draft.extra)
+
+
+def _with_extra(
+    document: dict[str, Any], extra: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a document that keeps what a client said by its own keys."""
+    if not extra:
+        return document
+    contexts = list_values(document["@context"])
+    if OURS not in contexts:
+        contexts = [*contexts, OURS]
+    kept = {**_get_extra(document), **extra}
+    return {**document, "@context": contexts, EXTRA: kept}
+
+
+def _get_extra(document: Document) -> Mapping[str, Any]:
+    extra = document.get(EXTRA)
+    return extra if isinstance(extra, Mapping) else {}
 
 
 def _with_bodies(
@@ -206,6 +233,7 @@ def present(row: AnnotationRow, context: Context, site: Site) -> Document:
     root = context.root or row
     source = find_source(root)
     made: dict[str, Any] = {
+        **_get_extra(row.document),
         "id": row.id,
         "created": format_time(row.created_at),
         "updated": format_time(get_updated(row)),

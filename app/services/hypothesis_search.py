@@ -166,7 +166,7 @@ def _build_conditions(
     if query.uris or query.patterns:
         roots = [_match_uri(session, uri, site) for uri in query.uris]
         roots += [_match_pattern(uri, site) for uri in query.patterns]
-        made.append(id_.in_(_select_conversations(or_(*roots))))
+        made.append(id_.in_(_select_conversations(or_(*roots), "of_page")))
     if query.user is not None:
         made.append(_match_user(session, query.user))
     made += [_match_tag(tag) for tag in query.tags]
@@ -188,7 +188,7 @@ def _build_conditions(
     if query.references is not None:
         wanted = col(Annotation.id) == query.references
         made += [
-            id_.in_(_select_conversations(wanted)),
+            id_.in_(_select_conversations(wanted, "of_one")),
             id_ != query.references,
         ]
     return made
@@ -261,8 +261,11 @@ def _match_pattern(pattern: str, site: Site) -> ColumnElement[bool]:
     return col(Annotation.source).like(like, escape="\\")
 
 
-def _select_conversations(roots: ColumnElement[bool]) -> Any:  # noqa: ANN401 - a subquery of ids
-    """Return annotations with all that answers them, as a query of ids."""
+def _select_conversations(roots: ColumnElement[bool], name: str) -> Any:  # noqa: ANN401 - a subquery of ids
+    """Return annotations with all that answers them, as a query of ids.
+
+    `name` is what the query calls them; no other of it may.
+    """
     threads = select(col(Annotation.thread_id)).where(
         roots,
         col(Annotation.thread_id).is_not(None),
@@ -271,7 +274,7 @@ def _select_conversations(roots: ColumnElement[bool]) -> Any:  # noqa: ANN401 - 
     found = (
         select(col(Annotation.id))
         .where(or_(roots, col(Annotation.thread_id).in_(threads)))
-        .cte("found", recursive=True)
+        .cte(name, recursive=True)
     )
     reply = aliased(Annotation)
     found = found.union(

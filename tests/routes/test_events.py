@@ -266,6 +266,20 @@ def test_who_was_away_too_long_is_told_to_begin_anew(
     run(work)
 
 
+def test_a_log_that_is_short_knows_no_other_lines_either(
+    app: FastAPI,
+) -> None:
+    """None is before the first: it is no place to go on from."""
+
+    async def work() -> None:
+        head = await change(app, tell("a.b"))
+        async with open_stream(app, last_event_id="x") as stream:
+            told = await stream.read_event()
+            assert (told["event"], told["id"]) == ("reset", str(head))
+
+    run(work)
+
+
 def test_only_what_was_asked_for_is_told(app: FastAPI) -> None:
     async def work() -> None:
         async with open_stream(app, f"thread={THREAD}") as stream:

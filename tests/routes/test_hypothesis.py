@@ -290,6 +290,49 @@ def test_words_and_tags_change_and_the_rest_stays(
     )
 
 
+def test_replies_are_found_on_a_page_and_of_one_at_once(
+    site: TestClient, ada: Mapping[str, str]
+) -> None:
+    first = create(site, ada)
+    reply = create(site, ada, references=[first["id"]])
+    for uri, ids in ((DOCUMENT, [reply["id"]]), (f"{BASE}/calls/", [])):
+        found = search(site, uri=uri, references=first["id"])
+        assert list_ids(found) == ids
+
+
+def test_keys_that_nobody_knows_are_kept(
+    site: TestClient, ada: Mapping[str, str]
+) -> None:
+    """Those of the server change nothing, nor do the client's own."""
+    kept = {"confidence": {"of": ["me", 3]}, "source_tool": "a tool"}
+    made = create(site, ada, **kept, hidden=True, **{"$tag": "t1"})
+    assert made["hidden"] is False
+    assert "$tag" not in made
+    path = f"/h/api/annotations/{made['id']}"
+    sent = {**made, "text": "Other words.", "confidence": None}
+    changed = site.patch(path, headers=ada, json=sent).json()
+    expected = {**kept, "confidence": None}
+    assert {key: changed[key] for key in kept} == expected
+    document = site.get(f"{path}.jsonld").json()
+    assert document["review:extra"] == expected
+    assert document["@context"][1] == f"{BASE}/ns/review.jsonld"
+
+
+def test_an_editor_deletes_anothers_and_says_why(
+    site: TestClient,
+    ada: Mapping[str, str],
+    tokens: Mapping[str, Mapping[str, str]],
+) -> None:
+    path = f"/h/api/annotations/{create(site, ada)['id']}"
+    assert site.delete(path, headers=tokens["bob"]).status_code == 403
+    refused = site.delete(path, headers=tokens["eve"])
+    assert refused.status_code == 400
+    assert "says why" in refused.json()["reason"]
+    done = site.delete(f"{path}?reason=spam", headers=tokens["eve"])
+    assert done.status_code == 200
+    assert site.get(path).status_code in {404, 410}
+
+
 def test_another_passage_moves_it(
     site: TestClient, ada: Mapping[str, str]
 ) -> None:

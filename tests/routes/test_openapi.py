@@ -95,16 +95,15 @@ def test_what_is_read_needs_no_token(api: FastAPI) -> None:
 
 
 def test_every_refusal_is_a_problem(api: FastAPI) -> None:
-    for operations in api.openapi()["paths"].values():
+    for path, operations in api.openapi()["paths"].items():
+        kind = "json" if path.startswith("/h/") else "problem+json"
         for operation in operations.values():
             assert {"400", "401", "404", "422", "429"} <= set(
                 operation["responses"]
             )
             for status, response in operation["responses"].items():
                 if status >= "400":
-                    assert list(response["content"]) == [
-                        "application/problem+json"
-                    ]
+                    assert list(response["content"]) == [f"application/{kind}"]
     assert "HTTPValidationError" not in json.dumps(api.openapi())
 
 
