@@ -9,7 +9,6 @@ there is nobody to whom a key could belong, so it says nothing then.
 
 import hashlib
 import re
-from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
@@ -17,7 +16,6 @@ from typing import IO
 
 from anyio import CancelScope
 from fastapi import Request
-from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -102,7 +100,7 @@ class IdempotencyMiddleware:
     ) -> None:
         """Answer as before, or carry the request out for the first time."""
         try:
-            found = await self._write(
+            found = await self.database.change(
                 partial(stored_answers.claim, wanted=claim)
             )
         except ThrottleError as error:
@@ -130,13 +128,13 @@ class IdempotencyMiddleware:
             if not is_done:
                 # also when all is called off
                 with CancelScope(shield=True):
-                    await self._write(
+                    await self.database.change(
                         partial(stored_answers.release, claimed=claim)
                     )
         if is_done:
             if held.is_long or held.is_secret:
                 await held.replace(request)
-            await self._write(
+            await self.database.change(
                 partial(
                     stored_answers.keep,
                     claimed=claim,
@@ -146,12 +144,6 @@ class IdempotencyMiddleware:
                 )
             )
         await held.let_go()
-
-    async def _write(
-        self, act: Callable[[Session], Found | None]
-    ) -> Found | None:
-        async with self.database.enter(reads=False) as session:
-            return await run_in_threadpool(act, session)
 
 
 class HeldAnswer:

@@ -11,6 +11,8 @@ stored, indexed for search, entered in the hash-chained log and told to
 streams before it is answered. Between them the same rows are put into a copy
 of the same tables by nothing but SQLite. Only ratios of one run count, for
 the speed of a shared machine drifts: each is the median of the rounds.
+The first rows tell what of a POST's CPU is spent on any request, on who asks,
+and on a document that is refused before it reaches the database.
 `fresh` is vmi-review without its kept pages, as after a write. Without Isso
 its rows are left out.
 """
@@ -51,6 +53,7 @@ TEXT = (
     "stands for it has to be. **What if** an interrupt arrives between the "
     "two? Then the loop sleeps though `work` is pending, reply {number}."
 )
+ALIVE, KNOWN, REFUSED = "alive", "alive, signed in", "POST, refused"
 POST, PAGE, PAGE_TAG = "POST", "100 as JSON", "100, If-None-Match"
 ONE, ONE_TAG = "one", "one, If-None-Match"
 AIMS = {
@@ -108,6 +111,29 @@ class Review:
                 **self.headers,
             )
 
+    def make_parts(self) -> list["Row"]:
+        """Return the loads of requests that go part of a reply's way."""
+        bad = build(
+            "POST",
+            CONTAINER,
+            b"{",
+            Content_Type="application/ld+json",
+            **self.headers,
+        )
+        return [
+            Row(name, {"review": self._make_load(request, status)})
+            for name, request, status in (
+                (ALIVE, build("GET", "/healthz"), 200),
+                (KNOWN, build("GET", "/healthz", b"", **self.headers), 200),
+                (REFUSED, bad, 400),
+            )
+        ]
+
+    def _make_load(self, request: bytes, status: int) -> Load:
+        return Load(
+            self.port, self.process, lambda: itertools.repeat(request), status
+        )
+
     def fill(self) -> None:
         """Post as many as a page has."""
         posts = self.list_posts()
@@ -128,10 +154,7 @@ class Review:
 
     def make_get(self, path: str) -> Load:
         """Return the load of asking for one address again and again."""
-        request = build("GET", path)
-        return Load(
-            self.port, self.process, lambda: itertools.repeat(request), 200
-        )
+        return self._make_load(build("GET", path), 200)
 
     def make_tagged(self, path: str) -> Load:
         """Return the same for who has the answer already."""
@@ -191,12 +214,14 @@ def build_table(
     page, one = review.find_page()
     replies = review.list_posts()
     posts = Load(review.port, review.process, lambda: replies, 201)
+    reply = Row(POST, {"review": posts})
+    read = Row(
+        PAGE, {"review": review.make_get(page), "fresh": fresh.make_get(page)}
+    )
     table = [
-        Row(POST, {"review": posts}),
-        Row(
-            PAGE,
-            {"review": review.make_get(page), "fresh": fresh.make_get(page)},
-        ),
+        *review.make_parts(),
+        reply,
+        read,
         Row(PAGE_TAG, {"review": review.make_tagged(page)}),
         Row(
             ONE,
@@ -206,10 +231,10 @@ def build_table(
     ]
     if other is not None:
         comments = list_comments()
-        table[0].loads["isso"] = Load(
+        reply.loads["isso"] = Load(
             other.port, other.process, lambda: comments, 201
         )
-        table[1].loads["isso"] = fill_isso(other)
+        read.loads["isso"] = fill_isso(other)
     return table
 
 

@@ -15,6 +15,9 @@ ROW = re.compile(
     r"^(.{20})(review|fresh|isso|inserts) +(\d+) +(.*)$", re.MULTILINE
 )
 SERVED = {
+    "alive": ["review"],
+    "alive, signed in": ["review"],
+    "POST, refused": ["review"],
     "POST": ["review", "isso", "inserts"],
     "100 as JSON": ["review", "fresh", "isso"],
     "100, If-None-Match": ["review"],
