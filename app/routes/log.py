@@ -3,9 +3,10 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.db import SessionDep
+from app.identity import CurrentReviewer
 from app.routes.paging import (
     DEFAULT_LIMIT,
     LARGEST,
@@ -13,23 +14,27 @@ from app.routes.paging import (
     Limit,
     cut_page,
 )
-from app.services import entries
+from app.services import entries, events
+from app.services.entries import Line
+from app.services.reviewers import Visitor
 
 api = APIRouter(prefix="/api", tags=["log"])
 
 
 class EntryOut(BaseModel):
-    """One line of the log; `hash` is over all the rest (RFC 8785)."""
+    """One line of the log; `hash` is over all the rest (RFC 8785).
 
-    model_config = ConfigDict(from_attributes=True)
+    What a line tells of accounts is for administrators; to others it is null,
+    and the chain can still be followed over it.
+    """
 
     seq: int = Field(examples=[17])
-    id: str = Field(examples=["019ac5b2-6f2e-7c31-9c39-0c1a4ad5c7aa"])
-    at: str = Field(examples=["2026-11-22T16:20:00.000000Z"])
-    actor: str = Field(examples=["reviewer:ada"])
-    type: str = Field(examples=["decision.recorded"])
-    subject: str = Field(examples=["decision:3"])
-    data: dict[str, Any] = Field(examples=[{"disposition": "accepted"}])
+    id: str | None = Field(examples=["019ac5b2-6f2e-7c31-9c39-0c1a4ad5c7aa"])
+    at: str | None = Field(examples=["2026-11-22T16:20:00.000000Z"])
+    actor: str | None = Field(examples=["reviewer:ada"])
+    type: str | None = Field(examples=["decision.recorded"])
+    subject: str | None = Field(examples=["decision:3"])
+    data: dict[str, Any] | None = Field(examples=[{"disposition": "accepted"}])
     previous: str = Field(examples=["0" * 64])
     hash: str = Field(examples=["4f" * 32])
 
@@ -40,12 +45,21 @@ class EntryList(BaseModel):
     items: list[EntryOut]
 
 
+def _make_out(line: Line, visitor: Visitor | None) -> EntryOut:
+    known = line._asdict()
+    if not events.is_told(line.type, visitor):
+        kept = {"seq", "previous", "hash"}
+        known = {k: v if k in kept else None for k, v in known.items()}
+    return EntryOut(**known)
+
+
 @api.get("/log", summary="Lines of the event log, oldest first")
 def list_entries(  # noqa: PLR0913 - each is a part of the request
     request: Request,
     response: Response,
     *,
     session: SessionDep,
+    visitor: CurrentReviewer,
     limit: Limit = DEFAULT_LIMIT,
     after: Annotated[
         int | None,
@@ -84,4 +98,4 @@ def list_entries(  # noqa: PLR0913 - each is a part of the request
         limit=limit,
         get_cursor=lambda row: str(row.seq),
     )
-    return EntryList(items=[EntryOut.model_validate(row) for row in page])
+    return EntryList(items=[_make_out(row, visitor) for row in page])

@@ -10,8 +10,8 @@ from app.config import Settings
 from app.db import Database
 from app.identity import SESSION_COOKIE
 from app.main import create_app
-from app.models import Role
-from app.services import decision_rows, entries, exports, sessions
+from app.models import Role, Scope
+from app.services import decision_rows, entries, exports, sessions, tokens
 from tests import factories
 
 THREAD = "kleen-sti-pairs-belong-in-spec"
@@ -253,6 +253,41 @@ def test_the_log_is_read_by_number(client: TestClient) -> None:
     assert line["seq"] == 1
     assert line["previous"] == entries.GENESIS
     assert client.get("/api/log?after=1000000").json() == {"items": []}
+
+
+def test_what_the_log_tells_of_accounts_is_for_administrators(
+    client: TestClient, database: Database
+) -> None:
+    """To others a line says no more than its place in the chain."""
+    with database.write() as session:
+        factories.make_visitor(session, "ada")
+        factories.make_visitor(session, "root", Role.administrator)
+        last = entries.get_head(session)
+        keys = {
+            (name, scope): tokens.create_token(
+                session, name, scope=scope
+            ).secret
+            for name, scope in (
+                ("ada", Scope.admin),
+                ("root", Scope.edit),
+                ("root", Scope.admin),
+            )
+        }
+    path = f"/api/log?after={last.seq - 1}&limit=1"
+    withheld = {
+        "seq": last.seq,
+        **dict.fromkeys(("id", "at", "actor", "type", "subject", "data")),
+    }
+    for who in (None, ("ada", Scope.admin), ("root", Scope.edit)):
+        headers = {"Authorization": f"Bearer {keys[who]}"} if who else {}
+        (line,) = client.get(path, headers=headers).json()["items"]
+        assert line.pop("previous")
+        assert line.pop("hash") == last.hash
+        assert line == withheld
+    headers = {"Authorization": f"Bearer {keys['root', Scope.admin]}"}
+    (line,) = client.get(path, headers=headers).json()["items"]
+    assert line["type"] == "reviewer.added"
+    assert entries.compute_hash(entries.Line(**line)) == line["hash"]
 
 
 def test_the_health_tells_the_head(client: TestClient) -> None:
