@@ -48,6 +48,9 @@ class Policy:
 
 READ = Policy(None)
 RUN = Policy(None, budget=Budget.runs)
+CANCEL = Policy(None, budget=Budget.writes)
+"""The explorer refuses who neither asked the run nor is an editor."""
+
 WRITE = Policy(Role.reviewer, Scope.annotate, Budget.writes)
 WRITE_FORM = Policy(Role.reviewer, Scope.annotate)
 EDIT = Policy(Role.editor, Scope.edit, Budget.writes)
@@ -285,7 +288,7 @@ POLICIES: Mapping[str, Policy] = {
     "create_run": RUN,
     "show_run": READ,
     "show_progress": READ,
-    "cancel_run": RUN,
+    "cancel_run": CANCEL,
     "show_product": READ,
     "show_product_json": READ,
     "list_scenarios": READ,
@@ -297,7 +300,7 @@ POLICIES: Mapping[str, Policy] = {
     "create_report": RUN,
     "read_report": READ,
     "read_progress": READ,
-    "cancel_report": RUN,
+    "cancel_report": CANCEL,
     "show_costs": READ,
     "change_costs": READ,
     "read_costs": READ,

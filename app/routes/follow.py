@@ -11,6 +11,7 @@ from app.db import DatabaseDep
 from app.errors import ReviewError
 from app.forms import FormDep, MaybeSlug
 from app.identity import get_access
+from app.models import Role
 from app.pages import (
     Page,
     get_shell,
@@ -20,7 +21,8 @@ from app.pages import (
 )
 from app.routes.runs import ExplorerDep
 from app.services import drafts, runs
-from app.services.explorer import Explorer
+from app.services.explorer import Client, Explorer
+from app.services.rate_limits import get_origin
 from app.services.runs import Begun, RunProgress
 
 router = APIRouter(include_in_schema=False)
@@ -31,7 +33,10 @@ PATIENCE = 0.8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressPage(Page):
-    """A run on its way; `address` is the page's own address."""
+    """A run on its way; `address` is the page's own address.
+
+    `may_cancel` says whether who looks asked it, or is an editor.
+    """
 
     template: ClassVar[str] = "whatif/progress.html"
     progress: RunProgress
@@ -39,11 +44,17 @@ class ProgressPage(Page):
     platform: str
     edit: str
     address: str
+    may_cancel: bool
 
 
-def get_client(request: Request) -> str:
-    """Return who asks, as far as it matters to share the workers."""
-    return request.client.host if request.client else ""
+def get_client(request: Request) -> Client:
+    """Return who asks: to share the workers, and to cancel what is theirs."""
+    visitor = get_access(request).visitor
+    return Client(
+        get_origin(request.client.host) if request.client else "",
+        visitor.name if visitor is not None else None,
+        is_editor=visitor is not None and visitor.may(Role.editor),
+    )
 
 
 def follow(
@@ -68,6 +79,7 @@ def show_progress(
 ) -> Response:
     """Show how far a run is; once it is there, send on to it."""
     progress = runs.read_progress(database, explorer, id)
+    job = explorer.find(id)
     query = f"?platform={platform}" if platform else ""
     if progress.state == "done":
         url = request.url_for("show_run", id=id).path + query
@@ -88,6 +100,7 @@ def show_progress(
         platform=platform or "",
         edit=f"{edit}?q={packed}" if packed else edit,
         address=request.url_for("show_progress", id=id).path + query,
+        may_cancel=job is not None and job.may_stop(get_client(request)),
     )
     if is_fragment(request):
         return render_template(request, shell, "whatif/_progress.html", page)
@@ -108,7 +121,7 @@ def cancel_run(
     typed: FormDep,
     id: str,  # noqa: A002 - the word in the address
 ) -> Response:
-    """Give a run up, and show that it is."""
+    """Give a run up that one asked, an editor any; show that it is."""
     explorer.stop(id, get_client(request))
     url = request.url_for("show_progress", id=id).path
     if typed.get("platform"):

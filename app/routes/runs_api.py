@@ -400,7 +400,7 @@ def _describe(found: RunProgress) -> ProgressOut:
     "/runs/{id}/progress",
     summary="Cancel a run",
     status_code=204,
-    responses={403: {"description": "Somebody else waits for this run."}},
+    responses={403: {"description": "Others asked it, and you did not."}},
 )
 def cancel_report(
     request: Request,
@@ -409,7 +409,10 @@ def cancel_report(
         str, Path(description="As POST /api/runs gives it.")
     ],
 ) -> None:
-    """Give a run up; it goes on if others wait for it."""
+    """Give a run up that you asked; it goes on if others ask it, too.
+
+    An editor gives up what anybody asked.
+    """
     explorer.stop(id, get_client(request))
 
 

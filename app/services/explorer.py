@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import suppress
 from dataclasses import replace
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import structlog
 
@@ -89,6 +89,23 @@ def start_inline(_workers: int) -> Executor:
     return InlineExecutor()
 
 
+class Client(NamedTuple):
+    """Who asks: an account, or whoever comes from an address without one.
+
+    `is_editor` says that they may cancel what others asked.
+    """
+
+    address: str
+    account: str | None = None
+    is_editor: bool = False
+
+    def is_same(self, other: "Client") -> bool:
+        """Tell whether these are one; an account is one wherever it is."""
+        if self.account is None and other.account is None:
+            return self.address == other.address
+        return self.account == other.account
+
+
 class Job:
     """A question on its way to a report.
 
@@ -105,7 +122,7 @@ class Job:
     ) -> None:
         self.run_id = compute_run_id(question)
         self.question = question
-        self.clients: set[str] = set()
+        self.clients: frozenset[Client] = frozenset()
         self.begun = time.monotonic()
         self.ended: float | None = None
         self.report: Report | None = None
@@ -135,6 +152,19 @@ class Job:
     def seconds(self) -> float:
         """Return how long it has been on its way."""
         return (self.ended or time.monotonic()) - self.begun
+
+    def add(self, client: Client | None) -> None:
+        """Note that this client asks it, too."""
+        if client is not None:
+            self.clients |= {client}
+
+    def is_of(self, client: Client) -> bool:
+        """Tell whether this client asked it."""
+        return any(client.is_same(each) for each in self.clients)
+
+    def may_stop(self, client: Client) -> bool:
+        """Tell whether this client may give it up."""
+        return client.is_editor or self.is_of(client)
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until it is over, or so long; raise what ended it badly."""
@@ -213,7 +243,7 @@ class Explorer:
         self,
         question: Question,
         *,
-        client: str | None = None,
+        client: Client | None = None,
         keep: Callable[[Report], object] = lambda _: None,
     ) -> Job:
         """Let a question be explored; who asks the same joins in.
@@ -230,10 +260,10 @@ class Explorer:
         with self._lock:
             known = self._jobs.get(job.run_id)
             if known is not None and not known.is_over:
-                known.clients.update({client} - {None})  # type: ignore[arg-type]
+                known.add(client)
                 return known
             self._require_room(client)
-            job.clients.update({client} - {None})  # type: ignore[arg-type]
+            job.add(client)
             self._jobs[job.run_id] = job
         try:
             job.future = self.submit(answer, job.question)
@@ -276,8 +306,10 @@ class Explorer:
         with self._lock:
             return self._jobs.get(run_id)
 
-    def stop(self, run_id: str, client: str) -> None:
+    def stop(self, run_id: str, client: Client) -> None:
         """Give a question up for a client; it ends if nobody else asks it.
+
+        For an editor it ends though others ask it.
 
         Raises
         ------
@@ -288,9 +320,15 @@ class Explorer:
         if job is None or job.is_over:
             return
         with self._lock:
-            if client not in job.clients:
-                raise ForbiddenError("somebody else waits for this run")
-            job.clients.discard(client)
+            if not job.may_stop(client):
+                raise ForbiddenError(
+                    "others asked this; they or an editor may cancel it"
+                )
+            job.clients = frozenset(
+                each
+                for each in job.clients
+                if not (client.is_editor or client.is_same(each))
+            )
             is_wanted = bool(job.clients)
         if not is_wanted:
             job.stop()
@@ -340,12 +378,18 @@ class Explorer:
             return self._start(workers)
         return WorkerPool(workers, seconds=seconds, megabytes=self.megabytes)
 
-    def _require_room(self, client: str | None) -> None:
+    def _require_room(self, client: Client | None) -> None:
         jobs = [job for job in self._jobs.values() if not job.is_over]
         if len(jobs) >= self.workers + QUEUE:
             raise self._refuse("all workers are taken and the queue is full")
-        own = sum(client in job.clients for job in jobs)
-        if client is not None and own >= CLIENT_JOBS:
+        if client is None:
+            return
+        own = sum(
+            any(client.address == each.address for each in job.clients)
+            or job.is_of(client)
+            for job in jobs
+        )
+        if own >= CLIENT_JOBS:
             raise ThrottleError(
                 f"{own} questions of yours are on their way; wait for one",
                 retry_after=math.ceil(self.seconds),

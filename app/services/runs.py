@@ -25,7 +25,7 @@ from app.services.asking import (
     compute_run_id,
     require_asked,
 )
-from app.services.explorer import Explorer, Job
+from app.services.explorer import Client, Explorer, Job
 from app.sim import Limits, Report
 
 KEPT_RUNS = 200
@@ -279,7 +279,7 @@ def begin_run(
     database: Database,
     explorer: Explorer,
     question: Question,
-    client: str | None = None,
+    client: Client | None = None,
 ) -> Begun:
     """Let a question be answered, unless it is; the run will be stored.
 
@@ -309,7 +309,7 @@ def run_question(
     database: Database,
     explorer: Explorer,
     question: Question,
-    client: str | None = None,
+    client: Client | None = None,
 ) -> Answered:
     """Answer a question; nothing is locked while it is explored."""
     begun = begin_run(database, explorer, question, client)

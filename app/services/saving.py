@@ -38,7 +38,7 @@ from app.models import (
 from app.services import entries, evidence, runs, search_index
 from app.services.asking import Question, build_refusal
 from app.services.corpus_scenarios import SAVED
-from app.services.explorer import Explorer
+from app.services.explorer import Client, Explorer
 from app.services.moderation import require_reason, require_say
 from app.services.proposals import find_proposal
 from app.services.reviewers import Visitor
@@ -93,7 +93,11 @@ def save_question(  # noqa: PLR0913 - each is a part of the change
         slug = save_scenario(session, visitor, name, text)
     try:
         begun = runs.begin_run(
-            database, explorer, Question(slug, text), visitor.actor
+            database,
+            explorer,
+            Question(slug, text),
+            # counted by itself, whatever else its holder asks
+            Client(visitor.actor, visitor.name),
         )
     except WaitError:
         # it is on the list, and can be run there

@@ -12,6 +12,7 @@ from app.routes import follow
 from app.services import runs
 from app.services.asking import Question
 from app.services.explorer import Explorer
+from tests.routes.crew import Crew
 from tests.routes.test_whatif import read_text
 
 LOOP = """\
@@ -80,6 +81,31 @@ def test_a_long_run_is_followed_and_cancelled(
     assert response.url.path == url
     assert job_error in read_text(page.text)
     assert "hx-trigger" not in page.text
+
+
+def test_who_asked_or_an_editor_cancels_a_run(
+    crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others who follow it are not offered to, whatever their address."""
+    monkeypatch.setattr(follow, "PATIENCE", 0.05)
+    asked = crew.browse("ada", "/runs/", {"scenario_text": LOOP + MANY})
+    url = asked.headers["Location"]
+    cancel = url.replace("progress", "cancel")
+    button = 'data-key-label="cancel the run"'
+    offered = {
+        name: button in crew.browse(name, url).text
+        for name in ("ada", "bob", "ed", "eve")
+    }
+    assert offered == {"ada": True, "bob": False, "ed": True, "eve": False}
+    for name in ("bob", "eve"):
+        assert crew.browse(name, cancel, {}).status_code == 403
+    assert crew.ask(None, "POST", cancel).status_code == 403
+    refused = crew.ask("bob", "DELETE", f"/api{url}")
+    assert refused.status_code == 403
+    assert "an editor may cancel" in refused.json()["detail"]
+    assert crew.ask("ed", "DELETE", f"/api{url}").status_code == 204
+    page = crew.browse("bob", url)
+    assert "the run was cancelled" in read_text(page.text)
 
 
 def test_a_run_is_stored_though_nobody_waits(

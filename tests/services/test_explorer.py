@@ -21,11 +21,17 @@ from app.errors import (
 from app.services import asking
 from app.services import explorer as subject
 from app.services.asking import Question, RefusedScenarioError
-from app.services.explorer import Explorer, InlineExecutor, start_inline
+from app.services.explorer import (
+    Client,
+    Explorer,
+    InlineExecutor,
+    start_inline,
+)
 from app.services.workers import WorkerPool
 from app.sim import Limits, Report
 
 BRIEF = Limits(states=20_000)
+A, B, C = map(Client, "abc")
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -121,45 +127,71 @@ def test_a_killed_worker_ends_its_own_run_alone(text: str) -> None:
 def test_a_run_tells_how_far_it_is_and_can_be_cancelled(
     pool: Explorer,
 ) -> None:
-    job = pool.begin(Question("posted", LOOP), client="a")
+    job = pool.begin(Question("posted", LOOP), client=A)
     wait_until(lambda: job.progress and job.progress.states > 1)
     assert job.is_running
     assert job.seconds > 0
-    assert pool.begin(Question("posted", LOOP), client="b") is job
+    assert pool.begin(Question("posted", LOOP), client=B) is job
     with pytest.raises(ForbiddenError):
-        pool.stop(job.run_id, "c")
-    pool.stop(job.run_id, "a")
+        pool.stop(job.run_id, C)
+    pool.stop(job.run_id, A)
     assert not job.is_over
-    pool.stop(job.run_id, "b")
+    pool.stop(job.run_id, B)
     with pytest.raises(ConflictError, match="cancelled"):
         pool.wait(job)
-    pool.stop(job.run_id, "b")
-    pool.stop("none", "b")
+    pool.stop(job.run_id, B)
+    pool.stop("none", B)
+
+
+def test_an_account_cancels_what_it_asked_from_wherever_it_is(
+    pool: Explorer,
+) -> None:
+    """Who shares its address does not, nor does another account."""
+    job = pool.begin(Question("posted", LOOP), client=Client("a", "ada"))
+    for other in (A, Client("a", "bob"), Client("b", "bob")):
+        assert not job.is_of(other)
+        with pytest.raises(ForbiddenError):
+            pool.stop(job.run_id, other)
+    assert job.is_of(Client("b", "ada"))
+    pool.stop(job.run_id, Client("b", "ada"))
+    with pytest.raises(ConflictError, match="cancelled"):
+        pool.wait(job)
+
+
+def test_a_run_that_others_ask_can_be_cancelled_for_all(
+    pool: Explorer,
+) -> None:
+    job = pool.begin(Question("posted", LOOP), client=A)
+    pool.begin(Question("posted", LOOP), client=B)
+    pool.stop(job.run_id, Client("c", "ed", is_editor=True))
+    with pytest.raises(ConflictError, match="cancelled"):
+        pool.wait(job)
 
 
 def test_a_run_that_waits_for_a_worker_can_be_cancelled(
     pool: Explorer, text: str
 ) -> None:
-    running = pool.begin(Question("posted", LOOP), client="a")
-    waiting = pool.begin(Question(SLUG, text), client="a")
+    running = pool.begin(Question("posted", LOOP), client=A)
+    waiting = pool.begin(Question(SLUG, text), client=A)
     assert not waiting.is_running
     assert waiting.progress is None
-    pool.stop(waiting.run_id, "a")
+    pool.stop(waiting.run_id, A)
     with pytest.raises(ConflictError):
         pool.wait(waiting)
-    pool.stop(running.run_id, "a")
+    pool.stop(running.run_id, A)
     with pytest.raises(ConflictError):
         pool.wait(running)
 
 
 def test_one_client_may_not_fill_the_queue(pool: Explorer) -> None:
     jobs = [
-        pool.begin(Question("posted", LOOP + "\n" * number), client="a")
+        pool.begin(Question("posted", LOOP + "\n" * number), client=A)
         for number in range(subject.CLIENT_JOBS)
     ]
-    with pytest.raises(ThrottleError):
-        pool.begin(Question("posted", LOOP + "#"), client="a")
-    other = pool.begin(Question("posted", LOOP + "#"), client="b")
+    for same in (A, Client("a", "ada")):
+        with pytest.raises(ThrottleError):
+            pool.begin(Question("posted", LOOP + "#"), client=same)
+    other = pool.begin(Question("posted", LOOP + "#"), client=B)
     for job in [*jobs, other]:
         job.stop()
     for job in [*jobs, other]:
@@ -170,7 +202,7 @@ def test_one_client_may_not_fill_the_queue(pool: Explorer) -> None:
 def test_a_text_is_checked_while_all_workers_are_busy(
     pool: Explorer, text: str
 ) -> None:
-    job = pool.begin(Question("posted", LOOP), client="a")
+    job = pool.begin(Question("posted", LOOP), client=A)
     assert pool.check(text) == ()
     (fault,) = pool.check(text.replace("hlt", "htl", 1))
     assert (fault.line, fault.column) == (24, 9)
