@@ -85,8 +85,30 @@ PAGE_PLACE = Place(("GET", "HEAD", "OPTIONS"))
 ANNOTATION_PLACE = Place(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
 
 
+class PreflightMiddleware:
+    """Answers what scripts of other sites ask before: OPTIONS.
+
+    It stands within what counts requests; what all answers of an address
+    bear is added by `SharingMiddleware`.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["method"] != "OPTIONS":
+            await self.app(scope, receive, send)
+        elif scope["path"].startswith(SHARED):
+            await _answer_options(scope, send)
+        else:
+            await self.app(scope, receive, send)
+
+
 class SharingMiddleware:
-    """Lets other sites' scripts in, and answers their questions before."""
+    """Lets other sites' scripts in."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -109,9 +131,6 @@ class SharingMiddleware:
         if place is not None:
             allow = ", ".join(place.methods)
             bearing += ((b"allow", allow.encode()), *place.headers)
-        if scope["method"] == "OPTIONS":
-            await _answer_options(scope, place, bearing, send)
-            return
         sharing = add_headers(send, bearing)
         if place is None or scope["method"] in place.methods:
             await self.app(scope, receive, sharing)
@@ -150,20 +169,17 @@ def add_headers(send: Send, headers: Headers) -> Send:
     return send_bearing
 
 
-async def _answer_options(
-    scope: Scope, place: Place | None, bearing: Headers, send: Send
-) -> None:
+async def _answer_options(scope: Scope, send: Send) -> None:
     """Say what may be asked here: 200, for 204 is taken for no answer."""
+    place = find_place(scope["path"], scope["query_string"])
     methods = place.methods if place else _list_methods(scope)
     allow = ", ".join(methods).encode()
-    if place is None:
-        bearing += ((b"allow", allow),)
     await send(
         {
             "type": "http.response.start",
             "status": int(HTTPStatus.OK),
             "headers": [
-                *bearing,
+                (b"allow", allow),
                 (b"access-control-allow-methods", allow),
                 *PREFLIGHT,
             ],

@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 
 from app.conditions import ConditionMiddleware
 from app.config import ROOT, Settings
-from app.cors import SharingMiddleware
+from app.cors import PreflightMiddleware, SharingMiddleware
 from app.db import Database
 from app.gate import GateMiddleware
 from app.guard import GuardMiddleware
@@ -82,6 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.quote_worker = QuoteWorker(
         app.state.database.url,
         has_work=partial(has_pending, app.state.database),
+        log_level=settings.log_level,
     )
     add_error_handlers(app)
     app.router.routes.extend(get_routes())
@@ -113,6 +114,7 @@ def create_app(settings: Settings) -> FastAPI:
         on_move=app.state.quote_worker.begin,
     )
     app.add_middleware(NegotiationMiddleware)
+    app.add_middleware(PreflightMiddleware)
     app.add_middleware(RateMiddleware, limits=limits, places=places)
     app.add_middleware(GuardMiddleware, settings=settings)
     app.add_middleware(HeadMiddleware)

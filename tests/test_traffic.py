@@ -105,6 +105,17 @@ def test_an_address_that_reads_too_often_waits(limited: Settings) -> None:
             assert client.get(path).status_code == 200
 
 
+def test_what_a_script_asks_before_counts_too(limited: Settings) -> None:
+    with TestClient(create_app(limited)) as client:
+        for left in range(5, -1, -1):
+            answer = client.options("/annotations/")
+            assert answer.status_code == 200
+            assert f"r={left}" in answer.headers["RateLimit"]
+        answer = client.options("/annotations/")
+        assert answer.status_code == 429
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
 def test_nobody_passes_a_limit_by_saying_who_they_are(
     limited: Settings,
 ) -> None:

@@ -107,7 +107,7 @@ def find_aim(session: Session, checked: Checked) -> Aim:
     aim = Aim()
     points: list[Point] = []
     targets = list(checked.targets)
-    if checked.motivation == Motivation.linking:
+    if Motivation.linking in checked.motivations:
         targets += checked.links
     for target in targets:
         noun, rest, fragment = _split(target.source)

@@ -22,7 +22,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from app.errors import ForbiddenError, PreconditionError
+from app.errors import Fault, ForbiddenError, InvalidError, PreconditionError
 from app.models import Annotation, AnnotationTag, Proposal
 from app.services.annotation_aims import Aim, find_aim
 from app.services.annotation_anchors import describe_points, remove_anchors
@@ -50,9 +50,11 @@ from app.services.annotation_rows import (
 )
 from app.services.annotation_words import read_words, render_words
 from app.services.entries import append_entry, take_turn
+from app.services.evidence_bodies import put_bodies_forward
 from app.services.moderation import require_reason, require_say
 from app.services.reviewers import Visitor
 from app.services.stance_posts import drop_stance, keep_stance
+from app.services.thread_states import set_state
 
 SLUG = re.compile(r"(?!\.+\Z)[A-Za-z0-9._-]{1,120}")
 logger = structlog.get_logger()
@@ -127,8 +129,32 @@ def create_annotation(
             placed.opening,
         )
     keep_stance(session, visitor, annotation)
+    thread = placed.thread if placed else None
+    _follow(session, visitor, annotation, checked, thread)
     logger.info("annotation_created", annotation=id_)
-    return _make_row(annotation, visitor, placed.thread if placed else None)
+    return _make_row(annotation, visitor, thread)
+
+
+def _follow(
+    session: Session,
+    visitor: Visitor,
+    annotation: Annotation | NewAnnotation,
+    checked: Checked,
+    thread: str | None,
+) -> None:
+    """Do to its thread what an annotation says beside its words."""
+    if thread is not None:
+        put_bodies_forward(
+            session, visitor, thread, annotation.document, checked
+        )
+    if checked.state is None:
+        return
+    if thread is None:
+        raise InvalidError(
+            "only a thread stands somehow",
+            Fault("/target", "expected a thread, or a post of one"),
+        )
+    set_state(session, visitor, thread, checked.state, reason=annotation.text)
 
 
 def _make_row(
@@ -258,6 +284,10 @@ def replace_annotation(
         },
     )
     keep_stance(session, visitor, annotation, row.document)
+    if changed.thread is not None:
+        put_bodies_forward(
+            session, visitor, changed.thread, annotation.document, checked
+        )
     logger.info("annotation_changed", annotation=id_)
     return changed
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from app.errors import ConflictError
-from app.services.annotation_reading import is_stance
+from app.services.annotation_reading import STATE, is_stance
 from app.services.annotation_values import list_values
 from app.services.entries import format_time
 
@@ -85,6 +85,10 @@ def replace_document(
             if stated != list_values(old[key]):
                 raise ConflictError(f"{key} stays as it was once it was said")
             made.setdefault(key, old[key])
+    if new.get(STATE) != old.get(STATE):
+        raise ConflictError(
+            f"{STATE} stays as it was said; post another annotation"
+        )
     for key in ("created", "creator"):
         if key in old:
             made.setdefault(key, old[key])

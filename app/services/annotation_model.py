@@ -13,10 +13,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.errors import Fault, MalformedError
-from app.models import Severity, StanceValue, ThreadKind
+from app.models import (
+    Motivation,
+    Severity,
+    StanceValue,
+    ThreadKind,
+    ThreadState,
+)
 from app.services.annotation_reading import (
     MOST_TARGETS,
     MOTIVATIONS,
+    STATE,
     Checked,
     read_document,
 )
@@ -187,9 +194,16 @@ def _check_review_terms(checker: Checker, document: Mapping[str, Any]) -> None:
         ("review:kind", list(ThreadKind)),
         ("review:severity", list(Severity)),
         ("review:stance", list(StanceValue)),
+        (STATE, list(ThreadState)),
     ):
         if key in document and document[key] not in values:
             checker.add(f"/{key}", f"expected one of {', '.join(values)}")
+    if STATE in document and Motivation.moderating not in list_values(
+        document.get("motivation")
+    ):
+        checker.add(
+            f"/{STATE}", f"expected the motivation {Motivation.moderating}"
+        )
     if not isinstance(document.get("review:opensThread", True), bool):
         checker.add("/review:opensThread", "expected true or false")
 

@@ -159,7 +159,7 @@ def _opens(annotation: NewAnnotation, checked: Checked, aim: Aim) -> bool:
     return (
         wanted is None
         and is_able
-        and checked.motivation in OPENING
+        and not set(checked.motivations).isdisjoint(OPENING)
         and checked.stance in (None, StanceValue.blocking)
         and aim.thread_id is None
         and aim.parent is None
@@ -178,7 +178,8 @@ def _open_thread(
     points: Sequence[Point],
 ) -> Placed:
     opening = checked.opening
-    kind = opening.kind or KINDS.get(checked.motivation, ThreadKind.suggestion)
+    kinds = [KINDS[one] for one in checked.motivations if one in KINDS]
+    kind = opening.kind or next(iter(kinds), ThreadKind.suggestion)
     opener = Opener(
         title=opening.title or make_title(annotation.text),
         kind=kind,

@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.models import Motivation, Severity, StanceValue, ThreadKind
+from app.models import (
+    Motivation,
+    Severity,
+    StanceValue,
+    ThreadKind,
+    ThreadState,
+)
 from app.services.annotation_selectors import (
     NOTHING,
     Selection,
@@ -20,6 +26,7 @@ MOST_TARGETS = 50
 LONGEST_TAG = 200
 PLAIN = "text/plain"
 STANCE = "review:stance"
+STATE = "review:state"
 STANCES = frozenset(stance.value for stance in StanceValue)
 MOTIVATIONS = frozenset(motivation.value for motivation in Motivation)
 
@@ -57,16 +64,24 @@ class Opening:
 class Checked:
     """What the review needs of an annotation that keeps the rules.
 
-    `links` are bodies that stand elsewhere; `stance` is its author's.
+    `motivations` are all that are known, `motivation` is the first of them;
+    `links` are bodies that stand elsewhere; `stance` is its author's, and
+    `state` how its thread stands from then on.
     """
 
-    motivation: Motivation
+    motivations: Sequence[Motivation]
     words: Sequence[Words]
     tags: Sequence[str]
     links: Sequence[Target]
     targets: Sequence[Target]
     opening: Opening
     stance: StanceValue | None = None
+    state: ThreadState | None = None
+
+    @property
+    def motivation(self) -> Motivation:
+        """Return why it was made, above all."""
+        return self.motivations[0]
 
     @property
     def source(self) -> str:
@@ -80,8 +95,8 @@ def read_document(document: Mapping[str, Any]) -> Checked:
         motivation.removeprefix("oa:")
         for motivation in list_values(document.get("motivation"))
     ]
-    known = next((one for one in stated if one in MOTIVATIONS), None)
-    is_tagging = known == Motivation.tagging
+    known = [Motivation(one) for one in stated if one in MOTIVATIONS]
+    is_tagging = set(known) == {Motivation.tagging}
     words = [
         Words(text, PLAIN) for text in list_values(document.get("bodyValue"))
     ]
@@ -101,7 +116,7 @@ def read_document(document: Mapping[str, Any]) -> Checked:
             links.append(_read_target(body))
     fallback = Motivation.commenting if words else Motivation.highlighting
     return Checked(
-        motivation=Motivation(known) if known else fallback,
+        motivations=known or [fallback],
         words=words,
         tags=[tag for tag in tags if tag][:MOST_TAGS],
         links=links,
@@ -117,6 +132,7 @@ def read_document(document: Mapping[str, Any]) -> Checked:
             else None,
         ),
         stance=read_stance(document),
+        state=ThreadState(document[STATE]) if STATE in document else None,
     )
 
 

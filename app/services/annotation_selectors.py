@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from xml.parsers import expat
 
 from app.services.annotation_values import Checker, list_values
@@ -29,7 +29,18 @@ SELECTORS = (
     "RangeSelector",
 )
 STATES = ("TimeState", "HttpRequestState")
-_FRAGMENT = re.compile(r"#?([A-Za-z0-9][\w.-]{0,199})")
+_NAME = r"([A-Za-z0-9][\w.-]{0,199})"
+_FRAGMENT = re.compile(rf"#?{_NAME}")
+_QUOTED = rf"""(?:"{_NAME}"|'{_NAME}')"""
+_IDS = {
+    "CssSelector": re.compile(
+        rf"[\w-]*(?:#{_NAME}|\[id=(?:{_NAME}|{_QUOTED})\])(?=$|[ >+~:.\[])"
+    ),
+    "XPathSelector": re.compile(
+        rf"""(?:id\({_QUOTED}\)|//[\w*:-]+\[@id={_QUOTED}\])(?=$|[/\[])"""
+    ),
+}
+"""How the element of an id is selected: a clause, or what a part is in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,11 +254,13 @@ def read_selection(resource: Mapping[str, Any]) -> Selection:
     """Return which part the selectors and states of a resource mean."""
     found: dict[str, Any] = {}
     for selector in list_values(resource.get("selector")):
-        for one, is_inside in _walk(selector):
+        for one, within in _walk(selector):
             for key, value in _read_selector(one):
-                found.setdefault(key, value)
+                # what counts from an element that is not known counts not
+                if within is not None or key not in {"start", "end"}:
+                    found.setdefault(key, value)
             if "start" in found:
-                found.setdefault("is_inside", is_inside)
+                found.setdefault("is_inside", bool(within))
     for state in list_values(resource.get("state")):
         at = state.get("sourceDate") if isinstance(state, dict) else None
         for time in list_values(at)[:1]:
@@ -256,26 +269,55 @@ def read_selection(resource: Mapping[str, Any]) -> Selection:
 
 
 def _walk(
-    selector: object, *, is_inside: bool = False
-) -> Iterator[tuple[Mapping[str, Any], bool]]:
-    """Give a selector and what refines it; tell if a fragment is around."""
+    selector: object, *, within: bool | None = False
+) -> Iterator[tuple[Mapping[str, Any], bool | None]]:
+    """Give a selector and what refines it.
+
+    With each goes whether a fragment is around it; None if an element is
+    that has no name.
+    """
     if not isinstance(selector, dict):
         return
-    yield selector, is_inside
-    is_inside = is_inside or selector.get("type") == "FragmentSelector"
+    yield selector, within
+    kind = selector.get("type")
+    if kind == "FragmentSelector":
+        within = True
+    elif kind in _IDS:
+        found = _find_id(selector)
+        within = True if found and found.end == len(found.text) else None
     for one in list_values(selector.get("refinedBy")):
-        yield from _walk(one, is_inside=is_inside)
+        yield from _walk(one, within=within)
+
+
+class _Id(NamedTuple):
+    """The id that a selector begins with; `end` is where it ends."""
+
+    name: str
+    text: str
+    end: int
+
+
+def _find_id(selector: Mapping[str, Any]) -> _Id | None:
+    text = selector["value"].strip()
+    found = _IDS[selector["type"]].match(text)
+    if found is None:
+        return None
+    name = next(group for group in found.groups() if group)
+    return _Id(name, text, found.end())
 
 
 def _read_selector(
     selector: Mapping[str, Any],
 ) -> Iterator[tuple[str, Any]]:
     kind = selector.get("type")
-    if kind in VALUED:
+    if kind == "FragmentSelector":
         named = _FRAGMENT.fullmatch(selector["value"])
-        is_name = kind == "FragmentSelector" or selector["value"][:1] == "#"
-        if named and is_name and kind != "XPathSelector":
+        if named:
             yield "fragment", named[1]
+    elif kind in _IDS:
+        found = _find_id(selector)
+        if found:
+            yield "fragment", found.name
     elif kind == "TextQuoteSelector" and selector["exact"].strip():
         for key in ("exact", "prefix", "suffix"):
             yield key, selector.get(key, "")

@@ -7,29 +7,34 @@ decided is so until another decision.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import NamedTuple
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from app.errors import ConflictError, Fault, InvalidError, NotFoundError
+from app.errors import ConflictError
 from app.models import (
     Annotation,
-    Decision,
-    Reviewer,
+    Motivation,
     SearchKind,
     Severity,
-    Thread,
     ThreadKind,
     ThreadState,
 )
-from app.services import posts, search_index
-from app.services.annotations import OPENER
-from app.services.entries import append_entry, take_turn
+from app.services import annotation_changes, posts, search_index
+from app.services.annotation_model import OURS
+from app.services.annotation_reading import STATE
+from app.services.annotations import CONTEXT, OPENER
+from app.services.entries import take_turn
 from app.services.moderation import require_reason, require_say
 from app.services.reviewers import Visitor
+from app.services.thread_states import (
+    Target,
+    get_target,
+    require_undecided,
+    store_changes,
+)
 
 logger = structlog.get_logger()
 
@@ -42,16 +47,6 @@ class Heading:
     kind: ThreadKind | None = None
     severity: Severity | None = None
     state: ThreadState | None = None
-
-
-class _Target(NamedTuple):
-    id: int
-    title: str
-    kind: ThreadKind
-    severity: Severity
-    state: ThreadState
-    account: str | None
-    decision: int | None
 
 
 def change_thread(  # noqa: PLR0913 - each is a part of the change
@@ -81,7 +76,7 @@ def change_thread(  # noqa: PLR0913 - each is a part of the change
         a decision says how it stands.
     """
     take_turn(session)
-    thread = _get_target(session, slug)
+    thread = get_target(session, slug)
     require_say(visitor, thread.account)
     changed = _find_changes(thread, heading)
     _require_changeable(thread, changed, text)
@@ -90,22 +85,11 @@ def change_thread(  # noqa: PLR0913 - each is a part of the change
         posts.change_post(
             session, visitor, slug, _get_opener(session, thread.id), text
         )
+    if "state" in changed and reason.strip():
+        _moderate(session, visitor, slug, str(changed.pop("state")), reason)
     if not changed:
         return
-    session.execute(
-        update(Thread).where(col(Thread.id) == thread.id).values(changed)
-    )
-    append_entry(
-        session,
-        visitor.actor,
-        "thread.changed",
-        f"thread:{slug}",
-        {
-            "now": {name: str(value) for name, value in changed.items()},
-            "was": {name: str(getattr(thread, name)) for name in changed},
-            "reason": reason,
-        },
-    )
+    store_changes(session, visitor, slug, thread, changed, reason=reason)
     if "title" in changed:
         # its posts and decisions are found by it
         search_index.refresh(session, SearchKind.annotation)
@@ -115,35 +99,33 @@ def change_thread(  # noqa: PLR0913 - each is a part of the change
 
 def require_changeable(session: Session, visitor: Visitor, slug: str) -> None:
     """Refuse whoever has no say in how a thread stands."""
-    require_say(visitor, _get_target(session, slug).account)
+    require_say(visitor, get_target(session, slug).account)
 
 
-def _get_target(session: Session, slug: str) -> _Target:
-    row = session.execute(
-        select(
-            col(Thread.id),
-            col(Thread.title),
-            col(Thread.kind),
-            col(Thread.severity),
-            col(Thread.state),
-            col(Reviewer.name),
-            select(col(Decision.number))
-            .where(col(Decision.thread_id) == col(Thread.id))
-            .order_by(col(Decision.number).desc())
-            .limit(1)
-            .correlate(Thread)
-            .scalar_subquery(),
-        )
-        .outerjoin(Reviewer, col(Reviewer.id) == col(Thread.reviewer_id))
-        .where(col(Thread.slug) == slug)
-    ).first()
-    if row is None:
-        raise NotFoundError("thread", slug)
-    return _Target._make(row)
+def _moderate(
+    session: Session, visitor: Visitor, slug: str, state: str, reason: str
+) -> None:
+    """Say why a thread stands so, as an annotation that lets it."""
+    annotation_changes.create_annotation(
+        session,
+        visitor,
+        {
+            "@context": [CONTEXT, OURS],
+            "type": "Annotation",
+            "motivation": Motivation.moderating.value,
+            "body": {
+                "type": "TextualBody",
+                "value": reason,
+                "purpose": Motivation.moderating.value,
+            },
+            "target": f"/threads/{slug}",
+            STATE: state,
+        },
+    )
 
 
 def _find_changes(
-    thread: _Target, heading: Heading
+    thread: Target, heading: Heading
 ) -> dict[str, str | ThreadKind | Severity | ThreadState]:
     wanted = {
         part.name: getattr(heading, part.name) for part in fields(heading)
@@ -156,7 +138,7 @@ def _find_changes(
 
 
 def _require_changeable(
-    thread: _Target, changed: Mapping[str, object], text: str | None
+    thread: Target, changed: Mapping[str, object], text: str | None
 ) -> None:
     if thread.account is None and (text is not None or {*changed} - {"state"}):
         raise ConflictError(
@@ -164,16 +146,7 @@ def _require_changeable(
         )
     if "state" not in changed:
         return
-    if thread.decision is not None:
-        raise ConflictError(
-            f"decision {thread.decision} says how it stands; "
-            "another decision may supersede it"
-        )
-    if changed["state"] == ThreadState.decided:
-        raise InvalidError(
-            "a thread is decided by a decision",
-            Fault("/state", "record a decision on it"),
-        )
+    require_undecided(thread, changed["state"])
 
 
 def _get_opener(session: Session, thread_id: int) -> str:

@@ -6,7 +6,7 @@ and gives our keys the addresses of the terms that are described beside it.
 
 from typing import Any, NamedTuple
 
-from app.models import Severity, StanceValue, ThreadKind
+from app.models import Severity, StanceValue, ThreadKind, ThreadState
 
 RDFS = "http://www.w3.org/2000/01/rdf-schema#"
 XSD = "http://www.w3.org/2001/XMLSchema#"
@@ -42,14 +42,32 @@ TERMS = (
         "Who posts it takes that stance; one that blocks opens a thread if "
         "there is none.",
     ),
+    Term(
+        "state",
+        "How the thread that is spoken of stands from then on, said with the "
+        f"motivation moderating: {', '.join(ThreadState)}. Whoever opened it "
+        "may say so, and an editor, with the reason as body; decided it is "
+        "by a decision alone.",
+    ),
     Term("call", "The call that is spoken of.", "@id"),
     Term("scenario", "The question that can be run.", "@id"),
     Term("thread", "The thread that is spoken of.", "@id"),
-    Term("expected", "The answer that the author expects of the scenario."),
+    Term(
+        "expected",
+        "What the author expects of a scenario that is a body with the "
+        "purpose describing: an answer, if the body's address names platform "
+        "and outcome, else an outcome that always happens. If it was run, "
+        "its answer becomes evidence on the thread.",
+    ),
     Term(
         "step",
         "What a fragment selector conforms to that names a part of a run: "
         "step=17 is a step of its execution, reg=eip a register there.",
+    ),
+    Term(
+        "extra",
+        "What a client of Hypothesis said of the annotation by keys that "
+        "are not of that API.",
     ),
     Term(
         "postedBy",

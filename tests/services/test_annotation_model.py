@@ -271,6 +271,39 @@ def test_of_selectors_the_quote_the_fragment_and_the_position_are_read() -> (
     assert found.at.year == 2006
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "fragment", "has_position"),
+    [
+        ("CssSelector", "#apic", "apic", True),
+        ("CssSelector", "section[id='apic']", "apic", True),
+        ("CssSelector", "#apic > p:nth-of-type(2)", "apic", False),
+        ("CssSelector", "main p.apic", None, False),
+        ("CssSelector", "#apic, #timer", None, False),
+        ("XPathSelector", "//*[@id='apic']", "apic", True),
+        ("XPathSelector", 'id("apic")/p[2]', "apic", False),
+        ("XPathSelector", "/html/body/p[2]", None, False),
+        ("FragmentSelector", "apic", "apic", True),
+    ],
+)
+def test_of_an_element_the_id_is_read_and_what_counts_from_it(
+    kind: str, value: str, fragment: str | None, has_position: bool
+) -> None:
+    """A position counts in what has a name; a quote wherever it is."""
+    refined = [
+        {"type": "TextPositionSelector", "start": 3, "end": 9},
+        {"type": "TextQuoteSelector", "exact": "a b"},
+    ]
+    selector = {"type": kind, "value": value, "refinedBy": refined}
+    checked = check_document(
+        make_document(target={"source": "/document/", "selector": selector})
+    )
+    found = checked.targets[0].selection
+    assert (found.fragment, found.exact) == (fragment, "a b")
+    assert (found.start, found.is_inside) == (
+        (3, True) if has_position else (None, False)
+    )
+
+
 IRI = st.sampled_from(["http://example.org/a", "urn:x:y", "/calls/X"])
 WRONG: st.SearchStrategy[object] = st.sampled_from(
     [None, 3, [], {}, "no iri", ["a:b", "a:c"]]
