@@ -130,7 +130,8 @@ def add_missing(
     headers: RawHeaders, wanted: Iterable[tuple[bytes, bytes]]
 ) -> None:
     """Add the headers that an answer does not bear yet."""
-    headers.extend([h for h in wanted if not has_header(headers, h[0])])
+    told = {name.lower() for name, _ in headers}
+    headers.extend([h for h in wanted if h[0] not in told])
 
 
 def hide_secret(path: str) -> str:
