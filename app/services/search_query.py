@@ -390,8 +390,9 @@ class _Parser:
 def _say_expected(field: str | None) -> str:
     if field == DATE:
         return EXPECTED
-    if field in WORDS:
-        return "one of " + " ".join(WORDS[field])
+    words = WORDS.get(field or "")
+    if words is not None:
+        return "one of " + " ".join(words)
     return 'a word or a "phrase"; the field is said again for each'
 
 

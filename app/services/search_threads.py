@@ -8,7 +8,14 @@ from sqlalchemy import Column, Result, ScalarSelect, Select, bindparam, select
 from sqlalchemy.orm import Mapped, Session
 from sqlmodel import SQLModel, col
 
-from app.models import Person, Reviewer, Revision, SearchKind, Thread
+from app.models import (
+    Person,
+    Reviewer,
+    Revision,
+    SearchKind,
+    Thread,
+    get_id,
+)
 from app.services.mail_terms import split_quoted
 from app.services.search_facts import (
     make_terms,
@@ -179,7 +186,7 @@ def read_threads(session: Session, refs: Refs) -> Iterator[Findable]:
             *say_is("thread", *sorted(words)),
             *say_named(thread.title, thread.slug),
             *say_who(person, display_name, account=account),
-            *say_stances(stances[thread.id]),
+            *say_stances(stances[get_id(thread)]),
             *links.say(thread.id),
         ]
         yield Findable(

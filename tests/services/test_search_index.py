@@ -271,11 +271,13 @@ def test_what_an_editor_says_of_a_quote_is_found_at_once(
         )
         quote = Quote(
             message_row_id=message.id or 0,
+            position=0,
+            depth=1,
+            start=0,
+            end=8,
+            reply_start=10,
+            reply_end=13,
             state=QuoteState.waiting,
-            **dict.fromkeys(
-                ("position", "depth", "start", "end", "reply_start"), 0
-            ),
-            reply_end=0,
         )
         session.add(quote)
         session.flush()
