@@ -39,8 +39,10 @@ def import_as_revision(
             message_ids=names,
             is_reference=reference,
         )
+        with database.read() as session:
+            foreseen = revising.foresee(session, new.text)
         with database.write() as session:
-            made = revising.create_revision(session, None, new)
+            made = revising.create_revision(session, None, new, foreseen)
     noun = "Reference" if made.is_reference else "Revision"
     typer.echo(
         f"{noun} {made.number} is at /document/revisions/{made.number}/"

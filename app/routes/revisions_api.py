@@ -15,7 +15,7 @@ from app.identity import SignedIn
 from app.models import RevisionSource
 from app.routes.etags import answer_tagged, make_tag
 from app.routes.paging import NewestPagingDep, add_link, take_page
-from app.routes.revising import Day, DocumentText
+from app.routes.revision_drafts import Day, DocumentText
 from app.services import revising, revisions
 from app.services.revising import NewRevision
 from app.services.revisions import RevisionRow

@@ -33,7 +33,15 @@ from app.services.annotations import (
     find_passage,
     read_text,
 )
-from app.services.carrier import Carrier, compute_digest
+from app.services.carrier import (
+    Carrier,
+    Foreseen,
+    Key,
+    Target,
+    compute_digest,
+    get_key,
+    make_basis,
+)
 from app.services.entries import NewEntry, append_entries, take_turn
 
 EVENTS: Mapping[AnchorState, str] = {
@@ -115,7 +123,32 @@ def describe_anchor(
     }
 
 
-def carry(session: Session, old_id: int, new_id: int, actor: str) -> None:
+def foresee(
+    session: Session, old_id: int, text: str, target: Target
+) -> Foreseen:
+    """Find all places that anchors will have, and store nothing.
+
+    That takes its time, and should not be done while others wait to write.
+    """
+    originals = [*_read_originals(session), *_make_missing(session, old_id)]
+    chosen = _read_chosen(session, old_id)
+    carrier = Carrier(session, 0, target)
+    placed = {}
+    for original in originals:
+        key = get_key(original)
+        said = chosen.get(key)
+        basis = make_basis(original, said)
+        placed[key] = basis, carrier.place(original, said)
+    return Foreseen(old_id, text, placed)
+
+
+def carry(
+    session: Session,
+    old_id: int,
+    new_id: int,
+    actor: str,
+    foreseen: Foreseen | None = None,
+) -> None:
     """Write every anchor anew for a revision that follows another.
 
     What the new one has already stays as it is.
@@ -127,46 +160,52 @@ def carry(session: Session, old_id: int, new_id: int, actor: str) -> None:
         these are tied to their calls.
     actor
         Who made the new revision, as the log names them.
+    foreseen
+        The places that were found before, in the same text.
     """
     take_turn(session)
-    _add_missing(session, old_id)
-    originals = session.scalars(
-        select(Anchor)
-        .where(
-            col(Anchor.method) == Method.original.value,
-            col(Anchor.revision_id) != new_id,
-        )
-        .order_by(col(Anchor.id))
-    ).all()
+    session.add_all(_make_missing(session, old_id))
+    session.flush()
+    originals = [
+        one for one in _read_originals(session) if one.revision_id != new_id
+    ]
     there = {
-        _get_key(anchor)
+        get_key(anchor)
         for anchor in session.scalars(
             select(Anchor).where(col(Anchor.revision_id) == new_id)
         )
     }
-    missing = [one for one in originals if _get_key(one) not in there]
-    carry_anchors(session, missing, old_id, new_id, actor)
+    missing = [one for one in originals if get_key(one) not in there]
+    carry_anchors(session, missing, old_id, new_id, actor, foreseen)
 
 
-def carry_anchors(
+def _read_originals(session: Session) -> Sequence[Anchor]:
+    return session.scalars(
+        select(Anchor)
+        .where(col(Anchor.method) == Method.original.value)
+        .order_by(col(Anchor.id))
+    ).all()
+
+
+def carry_anchors(  # noqa: PLR0913, PLR0917 - what goes from where to where
     session: Session,
     originals: Sequence[Anchor],
     old_id: int,
     new_id: int,
     actor: str,
+    foreseen: Foreseen | None = None,
 ) -> None:
     """Write some anchors anew for a revision, from their originals."""
     if not originals:
         return
     carrier = Carrier(session, new_id)
     chosen = _read_chosen(session, old_id)
-    made = [
-        (
-            original,
-            carrier.carry(original, chosen.get(_get_key(original))),
-        )
-        for original in originals
-    ]
+    made = []
+    for original in originals:
+        said = chosen.get(get_key(original))
+        placed = foreseen and foreseen.get(original, said)
+        placed = placed or carrier.place(original, said)
+        made.append((original, carrier.make(original, said, placed)))
     session.add_all(anchor for _, anchor in made)
     session.flush()
     threads = {anchor.thread_id for _, anchor in made} - {None}
@@ -189,17 +228,7 @@ def carry_anchors(
     logger.info("anchors_carried", count=len(made), revision=new_id)
 
 
-class _Key(NamedTuple):
-    annotation_id: str | None
-    thread_id: int | None
-    position: int
-
-
-def _get_key(anchor: Anchor) -> _Key:
-    return _Key(anchor.annotation_id, anchor.thread_id, anchor.position)
-
-
-def _read_chosen(session: Session, revision_id: int) -> Mapping[_Key, Anchor]:
+def _read_chosen(session: Session, revision_id: int) -> Mapping[Key, Anchor]:
     """Return the anchors of a revision whose place a person chose."""
     rows = session.scalars(
         select(Anchor).where(
@@ -207,7 +236,7 @@ def _read_chosen(session: Session, revision_id: int) -> Mapping[_Key, Anchor]:
             col(Anchor.reviewer_id).is_not(None),
         )
     )
-    return {_get_key(anchor): anchor for anchor in rows}
+    return {get_key(anchor): anchor for anchor in rows}
 
 
 def _name_subjects(
@@ -262,8 +291,8 @@ def link_threads(
     session.flush()
 
 
-def _add_missing(session: Session, revision_id: int) -> None:
-    """Store the originals of threads that were opened without one."""
+def _make_missing(session: Session, revision_id: int) -> list[Anchor]:
+    """Return the originals of threads that were opened without one."""
     anchored = select(col(Anchor.thread_id)).where(
         col(Anchor.thread_id).is_not(None)
     )
@@ -286,12 +315,13 @@ def _add_missing(session: Session, revision_id: int) -> None:
     ).all()
     places = _read_places(session, [row[0] for row in rows if row[4]])
     now = datetime.now(UTC)
+    made = []
     for thread_id, section_id, position, note, quote, html in rows:
         text = read_text(html)
         passage = (
             find_passage(text, quote, places.get(thread_id)) if quote else None
         )
-        session.add(
+        made.append(
             Anchor(
                 thread_id=thread_id,
                 revision_id=revision_id,
@@ -307,7 +337,7 @@ def _add_missing(session: Session, revision_id: int) -> None:
                 **(passage._asdict() if passage else {}),
             )
         )
-    session.flush()
+    return made
 
 
 def _read_places(

@@ -6,9 +6,9 @@ before is kept if its words stay.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -32,7 +32,7 @@ from app.services.anchoring import (
 from app.services.annotation_places import Clause, find_spot
 from app.services.annotation_selectors import Selection
 from app.services.annotations import make_passage
-from app.services.differences import map_sections
+from app.services.differences import SectionText, map_sections
 from app.services.revisions import load_sections
 from app.services.texts import Text
 
@@ -44,19 +44,45 @@ def compute_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class Carrier:
-    """Carries anchors into one revision; each text is read once."""
+class Placed(NamedTuple):
+    """What became of an anchor, and whether a person had chosen it."""
 
-    def __init__(self, session: Session, new_id: int) -> None:
+    placing: Placing
+    is_chosen: bool = False
+
+
+class Target(NamedTuple):
+    """A text that is no revision yet: its sections, and those of calls."""
+
+    sections: Sequence[SectionText]
+    calls: Mapping[int, frozenset[int]]
+
+
+class Carrier:
+    """Carries anchors into one revision; each text is read once.
+
+    Parameters
+    ----------
+    new_id
+        The revision; with a `target` it is not stored, and any number.
+    target
+        Its text, where anchors are only to be placed.
+    """
+
+    def __init__(
+        self, session: Session, new_id: int, target: Target | None = None
+    ) -> None:
         self.session = session
         self.new_id = new_id
         self.now = datetime.now(UTC)
-        self.new = Text(load_sections(session, new_id))
+        self.new = Text(
+            target.sections if target else load_sections(session, new_id)
+        )
         self.digests = [compute_digest(s.text) for s in self.new.sections]
         self.crossings: dict[int, Crossing] = {}
         self.places: dict[int, Mapping[int, int]] = {}
         self.numbers = _number_revisions(session)
-        self.calls = self._read_calls()
+        self.calls = target.calls if target else self._read_calls()
 
     def _read_calls(self) -> Mapping[int, frozenset[int]]:
         """Return the places of the sections that concern each call."""
@@ -97,14 +123,16 @@ class Carrier:
 
     def carry(self, original: Anchor, chosen: Anchor | None) -> Anchor:
         """Return the anchor for the new revision, not yet stored."""
+        return self.make(original, chosen, self.place(original, chosen))
+
+    def place(self, original: Anchor, chosen: Anchor | None) -> Placed:
+        """Return what became of an anchor; this is what takes its time."""
         is_waiting = original.state not in FOUND
         if original.section_id is None and not is_waiting:
-            return self._make(
-                original, Placing(AnchorState.exact, Method.call, CERTAIN)
-            )
+            return Placed(Placing(AnchorState.exact, Method.call, CERTAIN))
         kept = self._keep_chosen(chosen) if chosen else None
         if kept is not None:
-            return self._make(original, kept, chosen)
+            return Placed(kept, is_chosen=True)
         clause = None
         if is_waiting or original.section_id is None:
             clause = self._find_clause(original)
@@ -117,8 +145,7 @@ class Carrier:
         is_refused = chosen is not None and chosen.state == AnchorState.orphan
         if is_refused and placing.state == AnchorState.proposed:
             # a person said that it is none of these
-            return self._make(
-                original,
+            return Placed(
                 Placing(
                     AnchorState.orphan,
                     Method.confirmed,
@@ -126,9 +153,9 @@ class Carrier:
                     clause,
                     rivals=placing.rivals,
                 ),
-                chosen,
+                is_chosen=True,
             )
-        return self._make(original, placing)
+        return Placed(placing)
 
     def _find_clause(self, original: Anchor) -> int | None:
         """Return what became of the clause that something is pinned to."""
@@ -190,12 +217,11 @@ class Carrier:
             found.end,
         )
 
-    def _make(
-        self,
-        original: Anchor,
-        placing: Placing,
-        chosen: Anchor | None = None,
+    def make(
+        self, original: Anchor, chosen: Anchor | None, placed: Placed
     ) -> Anchor:
+        """Return an anchor at its place, not yet stored."""
+        placing = placed.placing
         place = placing.section
         section = None if place is None else self.new.sections[place]
         passage = None
@@ -215,7 +241,9 @@ class Carrier:
             score=placing.score,
             digest="" if place is None else self.digests[place],
             rivals=[self._describe_rival(one) for one in placing.rivals],
-            reviewer_id=chosen.reviewer_id if chosen else None,
+            reviewer_id=chosen.reviewer_id
+            if chosen and placed.is_chosen
+            else None,
             made_at=self.now,
             **(passage._asdict() if passage else {}),
         )
@@ -244,6 +272,55 @@ class Carrier:
             "rivals": [rival["score"] for rival in anchor.rivals],
             "digest": anchor.digest,
         }
+
+
+class Key(NamedTuple):
+    """What tells an anchor from all others of its revision."""
+
+    annotation_id: str | None
+    thread_id: int | None
+    position: int
+
+
+class Basis(NamedTuple):
+    """What a place was found from: the original, and what was chosen."""
+
+    original: tuple[Any, ...]
+    chosen: tuple[Any, ...] | None
+
+
+class Foreseen(NamedTuple):
+    """Where the anchors will be in a text that may follow a revision."""
+
+    old_id: int
+    text: str
+    placed: Mapping[Key, tuple[Basis, Placed]]
+
+    def get(self, original: Anchor, chosen: Anchor | None) -> Placed | None:
+        """Return a place, unless something it was found from has changed."""
+        found = self.placed.get(get_key(original))
+        if found is None or found[0] != make_basis(original, chosen):
+            return None
+        return found[1]
+
+
+def get_key(anchor: Anchor) -> Key:
+    """Return what tells an anchor from others."""
+    return Key(anchor.annotation_id, anchor.thread_id, anchor.position)
+
+
+def make_basis(original: Anchor, chosen: Anchor | None) -> Basis:
+    """Return all that a place is found from, beside the texts."""
+    said = None if chosen is None else _say_place(chosen)
+    return Basis(_say_place(original), said)
+
+
+def _say_place(anchor: Anchor) -> tuple[Any, ...]:
+    return (
+        *(anchor.revision_id, anchor.section_id, anchor.call_id),
+        *(anchor.state, anchor.method, anchor.start, anchor.end),
+        *(anchor.exact, anchor.prefix, anchor.suffix),
+    )
 
 
 def _number_revisions(session: Session) -> Mapping[int, int]:

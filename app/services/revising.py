@@ -28,6 +28,7 @@ from app.models import (
     get_id,
 )
 from app.services import anchors
+from app.services.carrier import Foreseen, Target
 from app.services.differences import SectionText, map_sections
 from app.services.entries import append_entry, take_turn
 from app.services.proposals import find_proposal
@@ -38,6 +39,7 @@ from app.services.revisions import (
     get_newest,
     get_revision,
     load_sections,
+    make_sections,
 )
 from app.services.sections import ParsedSection, parse_sections
 
@@ -106,10 +108,33 @@ def _refuse(reason: str, line: int | None = None) -> InvalidError:
     )
 
 
+def foresee(session: Session, text: str) -> Foreseen | None:
+    """Find where anchors will be if a text becomes the next revision.
+
+    None if it cannot: making the revision says why.
+    """
+    try:
+        newest = get_newest(session)
+        new = make_sections(check_text(text))
+    except (InvalidError, NotFoundError):
+        return None
+    old = load_sections(session, newest.id)
+    calls = {
+        call: frozenset(places)
+        for call, places in _choose_links(session, old, new).items()
+    }
+    return anchors.foresee(session, newest.id, text, Target(new, calls))
+
+
 def create_revision(
-    session: Session, visitor: Visitor | None, new: NewRevision
+    session: Session,
+    visitor: Visitor | None,
+    new: NewRevision,
+    foreseen: Foreseen | None = None,
 ) -> RevisionRow:
     """Store a text as the next revision, or as a reference.
+
+    What was `foreseen` of its anchors is used if nothing came between.
 
     Raises
     ------
@@ -166,7 +191,12 @@ def create_revision(
         ask_all_again(session)
     else:
         actor = visitor.actor if visitor else PROGRAM
-        anchors.carry(session, newest.id, revision_id, actor)
+        if foreseen and (foreseen.old_id, foreseen.text) != (
+            newest.id,
+            new.text,
+        ):
+            foreseen = None
+        anchors.carry(session, newest.id, revision_id, actor, foreseen)
     logger.info("revision_created", number=number)
     return get_revision(session, number)
 
@@ -227,23 +257,33 @@ def link_calls(session: Session, old_id: int, new_id: int) -> None:
             col(CallSection.section_id).in_([s.id for s in new])
         )
     )
+    session.add_all(
+        CallSection(
+            call_id=call_id, section_id=new[place].id, position=position
+        )
+        for call_id, places in _choose_links(session, old, new).items()
+        for position, place in enumerate(places)
+    )
+    session.flush()
+
+
+def _choose_links(
+    session: Session, old: Sequence[SectionText], new: Sequence[SectionText]
+) -> Mapping[int, list[int]]:
+    """Return the places of each call's sections in a new text."""
     rows = session.execute(select(col(Call.name), col(Call.id)))
     calls = {row[0]: row[1] for row in rows if row[1] is not None}
     before = _read_links(session, old)
     targets = _map_targets(old, new)
     headings = find_headings(new, calls)
     prototypes = find_prototypes(new, calls)
-    for name, call_id in calls.items():
-        places = _choose_places(
+    return {
+        call_id: _choose_places(
             new, headings.get(name), before.get(call_id, ()), targets
-        ) or [place for place in [prototypes.get(name)] if place is not None]
-        session.add_all(
-            CallSection(
-                call_id=call_id, section_id=new[place].id, position=position
-            )
-            for position, place in enumerate(places)
         )
-    session.flush()
+        or [place for place in [prototypes.get(name)] if place is not None]
+        for name, call_id in calls.items()
+    }
 
 
 def _read_links(

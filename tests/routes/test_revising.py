@@ -8,8 +8,9 @@ from fastapi.testclient import TestClient
 
 from app.db import Database
 from app.identity import SESSION_COOKIE
-from app.models import Role
+from app.models import Anchor, Role
 from app.services import messages, reviewers, revisions, sessions
+from app.services.carrier import Carrier, Placed
 from tests.commands.test_revision import MAIL
 
 EDIT = "/document/edit"
@@ -244,3 +245,30 @@ def test_a_mail_that_is_not_stored_is_said(stored: TestClient) -> None:
     page = stored.get(f"{MAILS}?id=nix@example.org")
     assert page.status_code == 422
     assert "no mail is called" in page.text
+
+
+@pytest.mark.parametrize("path", [EDIT, UPLOAD])
+def test_places_are_found_before_anything_is_locked(
+    database: Database,
+    editor: TestClient,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+) -> None:
+    """Others write while a long text is compared."""
+    writes: list[object] = []
+    place = Carrier.place
+
+    def look(
+        carrier: Carrier, original: Anchor, chosen: Anchor | None
+    ) -> Placed:
+        options = carrier.session.connection().get_execution_options()
+        writes.append(options.get("write"))
+        return place(carrier, original, chosen)
+
+    monkeypatch.setattr(Carrier, "place", look)
+    _, text = read(database)
+    answer = editor.post(path, data=fill(text.replace("cycle", "tick")))
+    assert answer.status_code == 303
+    assert read(database)[0] == 2
+    assert writes
+    assert not any(writes)

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
+import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
+from app.db import Database
 from app.models import (
     Anchor,
     AnchorState,
@@ -23,6 +26,7 @@ from app.models import (
 )
 from app.services import remarks, revising, thread_rows, threads
 from app.services.annotations import find_passage, read_text
+from app.services.carrier import Carrier, Placed
 from app.services.revising import NewRevision
 from app.services.threads import NewThread
 from tests.factories import NOW, make_visitor
@@ -283,3 +287,99 @@ def test_a_thread_opened_before_there_were_anchors_gets_one(
     ).all()
     assert [a.start for a in again] == [start, start]
     assert [a.method for a in again] == ["original", "digest"]
+
+
+def refuse(*_: object) -> NoReturn:
+    """Fail, for whatever calls it should have been done before."""
+    raise AssertionError
+
+
+def strip_row(anchor: Anchor) -> dict[str, Any]:
+    """Return an anchor without what differs each time."""
+    return anchor.model_dump(exclude={"id", "revision_id", "made_at"})
+
+
+def test_what_was_foreseen_is_not_looked_for_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A place is found before the lock is taken, and is the same."""
+    with database.write() as session:
+        visitor = make_visitor(session, "edna", Role.editor)
+        add_remark(session, "time-domains", REAL)
+        add_remark(session, "alarms", MISSED)
+        text = (
+            get_text(session)
+            .replace("is called a", "has the name")
+            .replace(MISSED, "")
+        )
+    new = NewRevision(text, "A change", "2006-04-01", RevisionSource.edit)
+    with database.read() as session:
+        foreseen = revising.foresee(session, text)
+    assert foreseen
+    with database.engine.connect() as connection:
+        session = Session(connection)
+        revising.create_revision(session, visitor, new)
+        wanted = [*map(strip_row, list_anchors(session, 2))]
+        session.rollback()
+    monkeypatch.setattr(Carrier, "place", refuse)
+    with database.write() as session:
+        revising.create_revision(session, visitor, new, foreseen)
+    with database.read() as session:
+        assert len(wanted) > 2
+        found = [*map(strip_row, list_anchors(session, 2))]
+    for row in (*wanted, *found):
+        for rival in row["rivals"]:
+            del rival["section"]
+        del row["section_id"]
+    assert found == wanted
+
+
+def test_what_changed_meanwhile_is_looked_for_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came after it was foreseen, and no more, is found then."""
+    with database.write() as session:
+        visitor = make_visitor(session, "edna", Role.editor)
+        first = add_remark(session, "time-domains", REAL)
+        second = add_remark(session, "alarms", MISSED)
+        text = get_text(session).replace("cycle", "tick")
+    with database.read() as session:
+        foreseen = revising.foresee(session, text)
+    with database.write() as session:
+        moved = session.scalars(
+            select(Anchor).where(col(Anchor.annotation_id) == second)
+        ).one()
+        moved.start, moved.end = (moved.start or 0) + 1, moved.end
+        third = add_remark(session, "time-domains", "It is a counter")
+    looked: list[str | None] = []
+    place = Carrier.place
+
+    def look(
+        carrier: Carrier, original: Anchor, chosen: Anchor | None
+    ) -> Placed:
+        looked.append(original.annotation_id)
+        return place(carrier, original, chosen)
+
+    monkeypatch.setattr(Carrier, "place", look)
+    new = NewRevision(text, "A change", "2006-04-01", RevisionSource.edit)
+    with database.write() as session:
+        revising.create_revision(session, visitor, new, foreseen)
+    assert sorted(filter(None, looked)) == sorted([second, third])
+    assert first not in looked
+
+
+def test_what_was_foreseen_of_another_text_is_not_used(
+    session: Session,
+) -> None:
+    visitor = make_visitor(session, "edna", Role.editor)
+    remark = add_remark(session, "time-domains", REAL)
+    text = get_text(session)
+    foreseen = revising.foresee(session, text.replace("is called", ""))
+    text = text.replace("Alarms", "Alarums", 1)
+    new = NewRevision(text, "A change", "2006-04-01", RevisionSource.edit)
+    revising.create_revision(session, visitor, new, foreseen)
+    (found,) = (
+        one for one in list_anchors(session, 2) if one.annotation_id == remark
+    )
+    assert found.exact == REAL
+    assert revising.foresee(session, "no document") is None
