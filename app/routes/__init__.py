@@ -77,6 +77,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     # before mails, threads and annotations, whose addresses these go on from
     mail_out.router,
     annotations.router,
+    # of the pages those that are made anew for each who asks
+    search.router,
     home.router,
     # before the pages, whose addresses these end otherwise
     representations.router,
@@ -131,7 +133,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     quotes.router,
     whatif.router,
     scenarios_api.api,
-    search.router,
     search_api.api,
     bulk_api.api,
     runs.router,

@@ -27,6 +27,7 @@ NOUNS: Mapping[SearchKind, tuple[str, str]] = {
     SearchKind.decision: ("decision", "decisions"),
 }
 REMARK = "remark"
+BEGIN, END = Markup("<mark>"), Markup("</mark>")
 ORDERS: Mapping[Order, str] = {
     Order.newest: "newest first",
     Order.best: "best first",
@@ -179,12 +180,11 @@ def show_count(count: int) -> str:
 
 def show_marked(parts: Sequence[Part]) -> Markup:
     """Return a snippet as HTML, all but the marks escaped."""
-    return Markup("").join(
-        Markup("<mark>{}</mark>").format(part.text)
-        if part.is_marked
-        else part.text
-        for part in parts
-    )
+    shown = Markup("")
+    for part in parts:
+        # what is added to Markup is escaped
+        shown += BEGIN + part.text + END if part.is_marked else part.text
+    return shown
 
 
 def answer_feed(

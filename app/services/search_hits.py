@@ -7,16 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 
 from app.models import (
     Anchor,
     Annotation,
     Call,
     Decision,
-    Message,
     Person,
     Reviewer,
     Revision,
@@ -53,6 +52,12 @@ class Hit:
 
 Hits = Mapping[str, Hit]
 _QUESTION = re.compile(r"\A\s*question\s*=[^\n]*\n")
+# put together once, for a table and not its model: most of what is found
+_MAILS = SQLModel.metadata.tables["message"]
+_SELECT_MAILS = select(
+    *(_MAILS.c.id, _MAILS.c.message_id, _MAILS.c.subject),
+    *(_MAILS.c.sender, _MAILS.c.sent_at, _MAILS.c.body),
+).where(_MAILS.c.id.in_(bindparam("ids", expanding=True)))
 _who = func.coalesce(col(Person.name), col(Reviewer.display_name), "")
 
 
@@ -86,16 +91,8 @@ def _get_time(key: Key) -> datetime:
 
 
 def _read_mails(session: Session, refs: Sequence[str]) -> Hits:
-    rows = session.execute(
-        select(
-            col(Message.id),
-            col(Message.message_id),
-            col(Message.subject),
-            col(Message.sender),
-            col(Message.sent_at),
-            col(Message.body),
-        ).where(col(Message.id).in_(map(int, refs)))
-    )
+    ids = {"ids": [int(ref) for ref in refs]}
+    rows = session.connection().execute(_SELECT_MAILS, ids)
     return {
         str(row[0]): Hit(
             kind=SearchKind.mail,

@@ -23,6 +23,7 @@ _REST = r"[0-9A-Za-z\x80-\U0010ffff]*"
 _BETWEEN = rf"[^0-9A-Za-z\x80-\U0010ffff]{{1,{MARKED}}}"
 # what a line of a mail begins with, where lines are run together
 _SPACE = re.compile(r"\s*\n[>\s]*|\s+")
+_OTHERS = re.compile(r"([^\x00-\x7f]+)")
 
 
 class Part(NamedTuple):
@@ -63,13 +64,15 @@ def make_plain(text: str) -> str:
     """Return a text as it is compared, each character in its place."""
     if text.isascii():
         return text.lower()
-    return text.translate({ord(c): _make_plain(c) for c in set(text)})
+    # every other piece is what is not ASCII
+    pieces = _OTHERS.split(text)
+    pieces[::2] = [piece.lower() for piece in pieces[::2]]
+    pieces[1::2] = ["".join(map(_make_plain, p)) for p in pieces[1::2]]
+    return "".join(pieces)
 
 
 @lru_cache(maxsize=CHARACTERS)
 def _make_plain(character: str) -> str:
-    if character.isascii():
-        return character.lower()
     base = unicodedata.normalize("NFKD", character)[0].casefold()
     if len(base) == 1 and (base.isalnum() or base.isascii()):
         return base

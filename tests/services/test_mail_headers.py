@@ -73,6 +73,29 @@ def test_a_line_that_is_no_field_is_passed_over_or_begins_the_text(
     assert [each for each in defects if defect and defect in each] == defects
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.from_regex(rb"[!-9;-~]{1,5}[ \t]?", fullmatch=True),
+            st.from_regex(rb"([^\n]{0,5}\n[ \t])?[^\n]{0,9}", fullmatch=True),
+        ),
+        min_size=1,
+    ),
+    st.booleans(),
+)
+def test_an_odd_line_changes_nothing_of_the_sound_ones(
+    fields: list[tuple[bytes, bytes]], ends: bool
+) -> None:
+    """Sound headers are read at once, others line by line; both alike."""
+    sent = b"\n".join(b"%s:%s" % field for field in fields)
+    sent += b"\n\nx" * ends
+    sound = read_head(sent, [])
+    odd = read_head(b">From a\n" + sent, [])
+    assert sound.fields == odd.fields
+    assert len(sound.fields) == len(fields)
+    assert sound.end + len(b">From a\n") == odd.end
+
+
 def test_headers_are_bounded() -> None:
     with pytest.raises(InvalidError, match=f"{MOST_HEADERS} headers"):
         read_head(b"X: y\n" * (MOST_HEADERS + 1) + b"\n", [])

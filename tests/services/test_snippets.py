@@ -67,6 +67,7 @@ def test_without_words_it_is_the_beginning() -> None:
 def test_every_character_keeps_its_place(text: str) -> None:
     """The text that is compared is as long as the one that is shown."""
     assert len(make_plain(text)) == len(text)
+    assert make_plain(text) == "".join(map(make_plain, text))
 
 
 @given(st.text(st.sampled_from("ab é>\n<&*")), st.booleans())
