@@ -36,6 +36,7 @@ LONGEST_FIELD = 8192
 LIKENESS = 45
 """What share of its words a paragraph has in a text restated, in 100."""
 
+_LEFT_OVER = re.compile(r"(?m)^\s*\+\s*$")
 _ATTRIBUTION = re.compile(r"(wrote|writes|said)\s*:\s*\Z")
 
 
@@ -265,7 +266,10 @@ def _read_addresses(values: Sequence[str]) -> list[Address]:
 
 
 def split_said(body: str) -> list[str]:
-    """Return the paragraphs of a mail that are the sender's own words."""
+    """Return the paragraphs of a mail that are the sender's own words.
+
+    A sign that is left of a quoted patch is none.
+    """
     own = (
         "\n".join(line.text for line in lines)
         for depth, lines in groupby(
@@ -274,9 +278,9 @@ def split_said(body: str) -> list[str]:
         if not depth
     )
     return [
-        part.strip("\n")
+        part
         for block in own
-        for part in re.split(r"\n\s*\n", block)
+        for part in re.split(r"\n\s*\n", _LEFT_OVER.sub("", block).strip("\n"))
         if part.strip() and not _ATTRIBUTION.search(part)
     ]
 

@@ -272,3 +272,15 @@ def test_places_are_found_before_anything_is_locked(
     assert read(database)[0] == 2
     assert writes
     assert not any(writes)
+
+
+def test_a_mail_leads_an_editor_to_the_document_it_holds(
+    stored: TestClient,
+) -> None:
+    page = stored.get("/m/spec@example.org/")
+    found = re.search(r'href="([^"]+)">read as a document', page.text)
+    assert found
+    assert "VMI_Halt" in get_text(stored.get(unescape(found[1])).text)
+    stored.cookies.clear()
+    page = stored.get("/m/spec@example.org/")
+    assert "read as a document" not in page.text

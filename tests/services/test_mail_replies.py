@@ -237,9 +237,11 @@ def test_recipients_are_read_before_their_names_are_decoded(
 def test_the_senders_own_words_are_told_from_quotes_and_attributions() -> None:
     body = (
         "On Monday, Ada wrote:\n> a\n\none\ntwo\n \nthree\n> b\nfour\n\n"
-        "He said: yes\n"
+        "He said: yes\n> +c\n+\n+\n\nfive\n+\n> d\n"
     )
-    assert split_said(body) == ["one\ntwo", "three", "four", "He said: yes"]
+    assert split_said(body) == [
+        *("one\ntwo", "three", "four", "He said: yes", "five"),
+    ]
 
 
 def test_the_paragraph_that_a_text_restates_is_found_or_none() -> None:
