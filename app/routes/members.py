@@ -1,18 +1,19 @@
 """Who may read the review, if it is private: an administrator's page."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import ClassVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
+from sqlalchemy.orm import Session
 
 from app.db import SessionDep
-from app.errors import Fault, InvalidError
+from app.errors import NotFoundError
 from app.forms import FormDep, MemberForm, check_form
 from app.identity import SignedIn
-from app.pages import Page, ShellDep, render
+from app.pages import Page, Shell, ShellDep, render
 from app.routes.accounts import Name
 from app.routes.sign_in import keep_secret
 from app.services import members
@@ -29,6 +30,8 @@ class MembersPage(Page):
     title: str = "Members"
     members: Sequence[MemberRow]
     is_private: bool
+    name: str = ""
+    errors: Mapping[str, str] = field(default_factory=dict)
 
 
 @router.get("/accounts/members/")
@@ -36,25 +39,27 @@ def list_members(
     request: Request, shell: ShellDep, session: SessionDep
 ) -> Response:
     """Show who may read the review when it is private."""
-    page = MembersPage(
-        members=members.list_members(session),
-        is_private=members.require_proposal(session).is_private,
-    )
-    return keep_secret(render(request, shell, page))
+    return _show(request, shell, session)
 
 
 @router.post("/accounts/members/")
 def add_member(
-    request: Request, session: SessionDep, visitor: SignedIn, typed: FormDep
+    request: Request,
+    shell: ShellDep,
+    session: SessionDep,
+    visitor: SignedIn,
+    typed: FormDep,
 ) -> Response:
-    """Make an account a member."""
+    """Make an account a member, or show the form again."""
     form, errors = check_form(MemberForm, typed)
-    if form is None:
-        raise InvalidError(
-            "say who is to be a member", Fault("/name", errors["name"])
-        )
-    members.add_member(session, form.name, actor=visitor.actor)
-    return _go_back(request)
+    if form is not None:
+        try:
+            members.add_member(session, form.name, actor=visitor.actor)
+        except NotFoundError as error:
+            errors = {"name": str(error)}
+        else:
+            return _go_back(request)
+    return _show(request, shell, session, typed.get("name", ""), errors)
 
 
 @router.post("/accounts/members/@{name}/remove")
@@ -82,6 +87,23 @@ def open_proposal(
     """Let everybody read the review."""
     members.set_private(session, False, actor=visitor.actor)
     return _go_back(request)
+
+
+def _show(
+    request: Request,
+    shell: Shell,
+    session: Session,
+    name: str = "",
+    errors: Mapping[str, str] | None = None,
+) -> Response:
+    page = MembersPage(
+        members=members.list_members(session),
+        is_private=members.require_proposal(session).is_private,
+        name=name,
+        errors=errors or {},
+    )
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if page.errors else HTTPStatus.OK
+    return keep_secret(render(request, shell, page, status=status))
 
 
 def _go_back(request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 
 import pytest
 
@@ -162,16 +163,21 @@ def test_members_and_the_private_switch(site: Site) -> None:
         boss.post("/accounts/members/", data={"name": "mia"}).status_code
         == 303
     )
-    assert (
-        boss.post("/accounts/members/", data={"name": "nil"}).status_code
-        == 404
-    )
+    unknown = boss.post("/accounts/members/", data={"name": "nil"})
+    assert unknown.status_code == 422
+    assert "no reviewer is called" in unescape(unknown.text)
+    assert 'value="nil"' in unknown.text
     assert boss.post("/accounts/members/", data={}).status_code == 422
     assert boss.post("/accounts/members/close").status_code == 303
     try:
         assert "<b>private</b>" in boss.get("/accounts/members/").text
         assert member.get("/threads/").status_code == 200
-        assert other.get("/threads/").status_code == 404
+        shut = other.get("/threads/")
+        assert shut.status_code == 404
+        assert "ask an administrator to make you a member" in shut.text
+        assert "/sign-in?next=" in site.open().get("/threads/").text
+        enter = site.open().get("/sign-in").text
+        assert "Everything can be read without" not in enter
         assert other.get("/account/").status_code == 200
         assert boss.get("/threads/").status_code == 200
         boss.post("/accounts/members/@mia/remove")
