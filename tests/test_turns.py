@@ -13,8 +13,18 @@ from sqlmodel import col
 from app.db import TOGETHER, Database
 from app.errors import ConflictError, ReviewError
 from app.models import AnnotationTag, Entry, Reviewer, Role
-from app.services import entries, reviewers
+from app.services import (
+    annotation_changes,
+    annotations,
+    entries,
+    reviewers,
+)
 from tests.conftest import SQLiteCopies
+from tests.factories import make_visitor
+
+MOST_ALONE = 16
+MOST_EACH = 7
+"""Statements of a reply that is written alone, or with others."""
 
 Act = Callable[[Session], object]
 name: ContextVar[str] = ContextVar("name")
@@ -191,3 +201,50 @@ def test_refusals_alone_are_raised_as_they_are(
     ends, _ = change_at_once(one_writer, refuse, refuse)
     assert [isinstance(end, ReviewError) for end in ends] == [True, True]
     assert list_subjects(one_writer) == []
+
+
+def test_what_shares_a_commit_is_indexed_with_it(
+    sqlite_copies: SQLiteCopies, statements: list[str]
+) -> None:
+    """Each annotation is found by search, for a few statements of its own."""
+    database = Database(sqlite_copies.make("full"))
+    with database.write() as session:
+        ada = make_visitor(session)
+    words = ("zeugma", "litotes", "hapax", "chiasm", "tmesis")
+
+    def make_reply(word: str) -> Act:
+        document = {
+            "@context": annotations.CONTEXT,
+            "type": "Annotation",
+            "motivation": "replying",
+            "body": {"type": "TextualBody", "value": word},
+            "target": "/threads/kleen-sti-shadow",
+        }
+        return lambda session: (
+            annotation_changes.create_annotation(
+                session, ada, document
+            ).position
+        )
+
+    change_at_once(database, make_reply("first"))
+    costs = []
+    for some in (words[:1], words[1:]):
+        statements.clear()
+        change_at_once(database, *map(make_reply, some))
+        costs.append(
+            sum(not one.startswith(("SAVE", "REL")) for one in statements)
+        )
+    alone, together = costs
+    assert alone <= MOST_ALONE, statements
+    assert together <= alone + 3 * MOST_EACH, statements
+    with database.read() as session:
+        for word in words:
+            found = session.execute(
+                text(
+                    "SELECT rowid FROM search_text WHERE search_text = :word"
+                ),
+                {"word": word},
+            ).all()
+            assert len(found) == 1, word
+    database.close()
+    sqlite_copies.drop(database.url)
