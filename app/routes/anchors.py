@@ -27,9 +27,9 @@ from app.forms import (
 from app.identity import SignedIn
 from app.models import AnchorState, Role
 from app.pages import Page, Shell, ShellDep, render
-from app.services import quotes, settling, threads
+from app.services import quotes, settling, threads, waiting_anchors
 from app.services.quotes import WaitingQuotes
-from app.services.settling import Waiting
+from app.services.waiting_anchors import Waiting
 
 router = APIRouter(include_in_schema=False)
 
@@ -150,16 +150,16 @@ def _build_page(  # noqa: PLR0913 - what was refused has three parts
     typed: Typed | None = None,
     errors: Mapping[str, str] | None = None,
 ) -> AnchorsPage:
-    proposed = settling.list_waiting(
+    proposed = waiting_anchors.list_waiting(
         session, AnchorState.proposed, after=after[0]
     )
-    orphans = settling.list_waiting(
+    orphans = waiting_anchors.list_waiting(
         session, AnchorState.orphan, after=after[1]
     )
-    confirmed = settling.list_confirmed(session, after=after[3])
+    confirmed = waiting_anchors.list_confirmed(session, after=after[3])
     may_edit = shell.reviewer is not None and shell.reviewer.may(Role.editor)
     return AnchorsPage(
-        counts=settling.count_waiting(session),
+        counts=waiting_anchors.count_waiting(session),
         proposed=proposed,
         orphans=orphans,
         more_proposed=_find_last(proposed),
@@ -177,4 +177,4 @@ def _build_page(  # noqa: PLR0913 - what was refused has three parts
 
 def _find_last(waiting: Sequence[Waiting]) -> int | None:
     """Return where the next ones start, None if there are none."""
-    return waiting[-1].id if len(waiting) == settling.MOST else None
+    return waiting[-1].id if len(waiting) == waiting_anchors.MOST else None

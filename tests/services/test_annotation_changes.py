@@ -42,6 +42,7 @@ from app.services import (
     revisions,
     settling,
     threads,
+    waiting_anchors,
 )
 from app.services.annotation_rows import AnnotationRow, Wanted
 from app.services.annotations import CONTEXT, read_text
@@ -295,7 +296,7 @@ def test_a_quote_that_is_nowhere_waits_pinned_to_what_was_named(
         visitor,
         target=target | {"source": f"/document/{get_section(session).anchor}"},
     )
-    waiting = settling.list_waiting(session, AnchorState.orphan)
+    waiting = waiting_anchors.list_waiting(session, AnchorState.orphan)
     assert len(waiting) == 2
     assert waiting[0].was is None
     assert waiting[0].quoted.startswith("zebras")

@@ -19,7 +19,13 @@ from app.models import (
     ThreadKind,
     ThreadSection,
 )
-from app.services import remarks, revising, settling, threads
+from app.services import (
+    remarks,
+    revising,
+    settling,
+    threads,
+    waiting_anchors,
+)
 from app.services.annotations import find_passage, read_text
 from app.services.comparison import Change
 from app.services.reviewers import Visitor
@@ -95,7 +101,7 @@ def test_what_waits_is_listed_with_its_old_words(
     session: Session, editor: Visitor, text: str, remark: str
 ) -> None:
     anchor = _propose(session, editor, text, remark)
-    [one] = settling.list_waiting(session, AnchorState.proposed)
+    [one] = waiting_anchors.list_waiting(session, AnchorState.proposed)
     assert one.id == anchor.id
     assert (one.quoted, one.revision) == (QUOTE, 1)
     assert one.was is not None
@@ -104,8 +110,8 @@ def test_what_waits_is_listed_with_its_old_words(
     assert (one.author, one.thread) == ("Andi Kleen", None)
     assert one.rivals[0].section.anchor == "alarms"
     assert "always" in one.rivals[0].exact
-    assert settling.list_waiting(session, AnchorState.orphan) == []
-    assert settling.count_waiting(session)[AnchorState.proposed] == 1
+    assert waiting_anchors.list_waiting(session, AnchorState.orphan) == []
+    assert waiting_anchors.count_waiting(session)[AnchorState.proposed] == 1
 
 
 def test_a_place_that_is_chosen_is_settled_and_logged(
@@ -127,7 +133,7 @@ def test_a_rival_says_which_words_are_others(
     session: Session, editor: Visitor, text: str, remark: str
 ) -> None:
     _propose(session, editor, text, remark)
-    [one] = settling.list_waiting(session, AnchorState.proposed)
+    [one] = waiting_anchors.list_waiting(session, AnchorState.proposed)
     words = one.rivals[0].words
     old = "".join(w.text for w in words if w.change != Change.added)
     new = "".join(w.text for w in words if w.change != Change.removed)
@@ -144,12 +150,14 @@ def test_a_choice_can_be_taken_back(
     anchor = _propose(session, editor, text, remark)
     before = (anchor.state, anchor.section_id, anchor.start, anchor.rivals)
     settling.reattach(session, editor, anchor.id or 0, "time-interface")
-    assert [one.id for one in settling.list_confirmed(session)] == [anchor.id]
+    assert [one.id for one in waiting_anchors.list_confirmed(session)] == [
+        anchor.id
+    ]
     settling.reopen(session, editor, anchor.id or 0)
     after = (anchor.state, anchor.section_id, anchor.start, anchor.rivals)
     assert after == before
     assert anchor.reviewer_id is None
-    assert settling.list_confirmed(session) == []
+    assert waiting_anchors.list_confirmed(session) == []
     entry = _read_last(session)
     assert (entry.type, entry.actor) == ("anchor.reopened", "reviewer:edna")
     assert entry.data["section"] == "alarms"
@@ -167,7 +175,7 @@ def test_a_place_that_would_be_sure_waits_when_reopened(
     assert newer.method == "confirmed"
     settling.reopen(session, editor, newer.id or 0)
     assert newer.state == AnchorState.proposed
-    [one] = settling.list_waiting(session, AnchorState.proposed)
+    [one] = waiting_anchors.list_waiting(session, AnchorState.proposed)
     assert [rival.exact for rival in one.rivals] == [QUOTE]
 
 
@@ -240,7 +248,7 @@ def test_a_thread_follows_its_anchor(
     )
     changed = text.replace(QUOTE, CHANGED).replace("After a firing", "Then")
     revision_id = _revise(session, editor, changed)
-    [one] = settling.list_waiting(session, AnchorState.proposed)
+    [one] = waiting_anchors.list_waiting(session, AnchorState.proposed)
     assert one.thread == slug
     settling.reattach(session, editor, one.id, "time-domains", "cycle")
     linked = session.scalars(
