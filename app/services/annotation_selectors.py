@@ -48,7 +48,8 @@ class Selection:
     """Which part of a resource is meant.
 
     `start` counts from the fragment's beginning if `is_inside`, else from
-    the resource's; `at` is the time at which the resource was read.
+    the resource's; `at` is the time at which the resource was read. A part
+    that no other field tells of `is_unknown`.
     """
 
     fragment: str | None = None
@@ -59,11 +60,17 @@ class Selection:
     end: int | None = None
     is_inside: bool = False
     at: datetime | None = None
+    is_unknown: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Tell whether all of the resource is meant."""
-        return self.start is None and not self.exact and not self.fragment
+        return (
+            self.start is None
+            and not self.exact
+            and not self.fragment
+            and not self.is_unknown
+        )
 
 
 NOTHING = Selection()
@@ -261,6 +268,7 @@ def read_selection(resource: Mapping[str, Any]) -> Selection:
                     found.setdefault(key, value)
             if "start" in found:
                 found.setdefault("is_inside", bool(within))
+    found["is_unknown"] = "selector" in resource and not found
     for state in list_values(resource.get("state")):
         at = state.get("sourceDate") if isinstance(state, dict) else None
         for time in list_values(at)[:1]:

@@ -16,6 +16,7 @@ from app.errors import (
     MalformedError,
 )
 from app.models import (
+    Anchor,
     Annotation,
     Answer,
     Entry,
@@ -83,6 +84,31 @@ def post(session: Session, visitor: Visitor, **parts: object) -> AnnotationRow:
     return annotation_changes.create_annotation(
         session, visitor, document | parts
     )
+
+
+def test_a_part_that_cannot_be_found_is_not_said_of_the_whole(
+    session: Session,
+) -> None:
+    """It waits for a person, as what lost its place does."""
+    states = []
+    for selector in (
+        {"type": "XPathSelector", "value": "/html/body/p[2]"},
+        {"type": "SvgSelector", "value": "<svg/>"},
+        {"type": "XPathSelector", "value": "//*[@id='alarms']/p[2]"},
+    ):
+        row = post(
+            session,
+            make_visitor(session, f"ada{len(states)}"),
+            target={"source": "/document/", "selector": selector},
+        )
+        states.append(
+            session.scalars(
+                select(col(Anchor.state)).where(
+                    col(Anchor.annotation_id) == row.id
+                )
+            ).one()
+        )
+    assert [str(state) for state in states] == ["orphan", "orphan", "exact"]
 
 
 def get_state(session: Session) -> ThreadState:
