@@ -83,6 +83,7 @@ def test_a_link_to_a_question_is_told_from_another(site: TestClient) -> None:
     assert alone == ["Run the question"]
     both = link.findall(site.get("/threads/kleen-watchdog-nmi").text)
     assert len(both) == len(set(both)) == 2
+    assert "Run the question" in both
     assert any("sends it an NMI" in text for text in both)
 
 
