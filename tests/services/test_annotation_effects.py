@@ -17,6 +17,7 @@ from app.errors import (
 )
 from app.models import (
     Anchor,
+    AnchorState,
     Annotation,
     Answer,
     Entry,
@@ -90,7 +91,7 @@ def test_a_part_that_cannot_be_found_is_not_said_of_the_whole(
     session: Session,
 ) -> None:
     """It waits for a person, as what lost its place does."""
-    states = []
+    states: list[AnchorState] = []
     for selector in (
         {"type": "XPathSelector", "value": "/html/body/p[2]"},
         {"type": "SvgSelector", "value": "<svg/>"},
