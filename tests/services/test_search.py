@@ -1,6 +1,6 @@
 """Search on both engines: the same queries find the same."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -263,7 +263,8 @@ def test_who_does_not_see_addresses_cannot_test_them(
 def test_who_is_signed_in_finds_addresses(
     mails: Session, text: str, names: Sequence[str]
 ) -> None:
-    found = search(mails, Wanted(text=text), account="ada", is_masked=False)
+    wanted = Wanted(text=text, order=Order.newest)
+    found = search(mails, wanted, account="ada", is_masked=False)
     assert list_names(found) == names
 
 
@@ -307,31 +308,31 @@ QUERIES = st.recursive(
 )
 
 
+@pytest.fixture(scope="module")
+def engines(
+    sqlite_copies: SQLiteCopies, postgres_copies: PostgresCopies
+) -> Iterator[Sequence[Database]]:
+    """Return a database on each engine, with the same in it."""
+    databases = [
+        Database(copies.make("full"))
+        for copies in (sqlite_copies, postgres_copies)
+    ]
+    yield databases
+    for database in databases:
+        database.close()
+
+
 @settings(max_examples=60)
 @given(query=QUERIES)
 def test_any_query_finds_the_same_on_both_engines(
-    sqlite_copies: SQLiteCopies,
-    postgres_copies: PostgresCopies,
-    query: str,
+    engines: Sequence[Database], query: str
 ) -> None:
     """Whatever is nested how, SQLite and PostgreSQL agree on every item."""
     found = []
-    for database in _get_databases(sqlite_copies, postgres_copies):
+    for database in engines:
         with database.read() as session:
             whole = find(session, query, limit=MOST_FOUND)
         found.append(
             ({(o.hit.kind, o.hit.name) for o in whole.hits}, whole.counts)
         )
     assert found[0] == found[1]
-
-
-_databases: list[Database] = []
-
-
-def _get_databases(
-    sqlite_copies: SQLiteCopies, postgres_copies: PostgresCopies
-) -> list[Database]:
-    if not _databases:
-        _databases.append(Database(sqlite_copies.make("full")))
-        _databases.append(Database(postgres_copies.make("full")))
-    return _databases
