@@ -36,7 +36,8 @@ LONGEST_FIELD = 8192
 LIKENESS = 45
 """What share of its words a paragraph has in a text restated, in 100."""
 
-_LEFT_OVER = re.compile(r"(?m)^\s*\+\s*$")
+# within a line: a body may be nothing but empty lines
+_LEFT_OVER = re.compile(r"(?m)^[^\S\n]*\+[^\S\n]*$")
 _ATTRIBUTION = re.compile(r"(wrote|writes|said)\s*:\s*\Z")
 
 
