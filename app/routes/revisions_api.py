@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from app.db import SessionDep
+from app.db import DatabaseDep, SessionDep
 from app.forms import LARGEST, FilledLine
 from app.identity import SignedIn
 from app.models import RevisionSource
@@ -17,6 +17,7 @@ from app.routes.etags import answer_tagged, make_tag
 from app.routes.paging import NewestPagingDep, add_link, take_page
 from app.routes.revision_drafts import Day, DocumentText
 from app.services import revising, revisions
+from app.services.carrier import Foreseen
 from app.services.revising import NewRevision
 from app.services.revisions import RevisionRow
 
@@ -170,6 +171,40 @@ def make_detail(session: Session, row: RevisionRow) -> RevisionDetailOut:
     )
 
 
+class Sent(NamedTuple):
+    """A text that was sent, and where anchors will be in it."""
+
+    revision: NewRevision
+    foreseen: Foreseen | None
+
+
+def read_sent(
+    editor: SignedIn,  # noqa: ARG001 - before the text is compared
+    database: DatabaseDep,
+    sent: RevisionIn,
+) -> Sent:
+    """Find where anchors go in what was sent, before anything is locked."""
+    new = NewRevision(
+        text=sent.text,
+        change=sent.change,
+        dated_on=sent.dated_on,
+        source=RevisionSource.mail
+        if sent.message_ids
+        else RevisionSource.upload,
+        message_ids=sent.message_ids,
+        is_reference=sent.is_reference,
+        basis=sent.basis,
+    )
+    if new.is_reference:
+        return Sent(new, None)
+    with database.read() as session:
+        return Sent(new, revising.foresee(session, new.text))
+
+
+# it stands before whatever opens the session that writes
+SentDep = Annotated[Sent, Depends(read_sent)]
+
+
 @api.post(
     "/revisions",
     status_code=HTTPStatus.CREATED,
@@ -181,24 +216,12 @@ def create_revision(
     response: Response,
     *,
     editor: SignedIn,
+    sent: SentDep,
     session: SessionDep,
-    sent: RevisionIn,
 ) -> RevisionDetailOut:
     """Store a text as the next revision; needs a token of an editor."""
     made = revising.create_revision(
-        session,
-        editor,
-        NewRevision(
-            text=sent.text,
-            change=sent.change,
-            dated_on=sent.dated_on,
-            source=RevisionSource.mail
-            if sent.message_ids
-            else RevisionSource.upload,
-            message_ids=sent.message_ids,
-            is_reference=sent.is_reference,
-            basis=sent.basis,
-        ),
+        session, editor, sent.revision, sent.foreseen
     )
     request.app.state.quote_worker.begin()
     response.headers["Location"] = request.app.url_path_for(

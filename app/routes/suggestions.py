@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, ClassVar
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from app.db import SessionDep
+from app.db import DatabaseDep, SessionDep
 from app.errors import ConflictError, InvalidError
 from app.forms import SLUG_LENGTH, FilledLine, FormDep, check_form
 from app.identity import SignedIn
 from app.pages import Page, Shell, ShellDep, render
 from app.routes.revisions import may_edit
 from app.services import suggestions
+from app.services.carrier import Foreseen
 from app.services.suggestions import Suggestion
 
 router = APIRouter(include_in_schema=False)
@@ -54,17 +55,33 @@ def list_suggestions(
     return render(request, shell, page)
 
 
+def foresee_accepted(
+    editor: SignedIn,  # noqa: ARG001 - before the texts are compared
+    database: DatabaseDep,
+    annotation: AnnotationId,
+) -> Foreseen | None:
+    """Find where anchors go if it is accepted, before anything is locked."""
+    with database.read() as session:
+        return suggestions.foresee(session, annotation)
+
+
+# it stands before whatever opens the session that writes
+ForeseenDep = Annotated[Foreseen | None, Depends(foresee_accepted)]
+
+
 @router.post("/document/suggestions/{annotation}/accept")
-def accept_suggestion(
+def accept_suggestion(  # noqa: PLR0913 - each is a part of the request
     request: Request,
+    *,
     editor: SignedIn,
+    foreseen: ForeseenDep,
     shell: ShellDep,
     session: SessionDep,
     annotation: AnnotationId,
 ) -> Response:
     """Make the next revision with the suggested words in it."""
     try:
-        made = suggestions.accept(session, editor, annotation)
+        made = suggestions.accept(session, editor, annotation, foreseen)
     except ConflictError as error:
         return _render_refused(request, shell, session, annotation, error)
     request.app.state.quote_worker.begin()

@@ -28,6 +28,8 @@ from app.models import (
     RevisionSource,
     Section,
 )
+from app.services import revising
+from app.services.carrier import Foreseen
 from app.services.entries import append_entry, take_turn
 from app.services.reviewers import Visitor
 from app.services.revising import NewRevision, create_revision
@@ -159,10 +161,33 @@ def _read_outcomes(session: Session) -> Mapping[str, Outcome]:
     }
 
 
+def foresee(session: Session, annotation_id: str) -> Foreseen | None:
+    """Find where anchors will be if a suggested edit is accepted.
+
+    None if it cannot be: accepting it says why.
+    """
+    try:
+        suggestion = _require_open(session, annotation_id)
+        text = _read_suggested(session, suggestion)
+    except (ConflictError, NotFoundError):
+        return None
+    return revising.foresee(session, text)
+
+
+def _read_suggested(session: Session, suggestion: Suggestion) -> str:
+    text = read_markdown(session, get_newest(session).id)
+    return apply_suggestion(text, suggestion)
+
+
 def accept(
-    session: Session, visitor: Visitor, annotation_id: str, reason: str = ""
+    session: Session,
+    visitor: Visitor,
+    annotation_id: str,
+    foreseen: Foreseen | None = None,
 ) -> RevisionRow:
     """Make the next revision with a suggested edit in it.
+
+    What was `foreseen` of its anchors is used if nothing came between.
 
     Raises
     ------
@@ -171,23 +196,20 @@ def accept(
     """
     take_turn(session)
     suggestion = _require_open(session, annotation_id)
-    newest = get_newest(session)
-    text = read_markdown(session, newest.id)
     place = suggestion.number or suggestion.title
     new = NewRevision(
-        text=apply_suggestion(text, suggestion),
+        text=_read_suggested(session, suggestion),
         change=f"As {suggestion.author} suggests on {place}."[:LONGEST_CHANGE],
         dated_on=datetime.now(UTC).strftime("%Y-%m-%d"),
         source=RevisionSource.suggestion,
-        basis=newest.number,
     )
-    made = create_revision(session, visitor, new)
+    made = create_revision(session, visitor, new, foreseen)
     _record(
         session,
         visitor,
         ACCEPTED,
         suggestion=suggestion,
-        reason=reason,
+        reason="",
         revision=made.number,
     )
     return made

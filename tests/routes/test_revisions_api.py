@@ -5,7 +5,9 @@ from fastapi.testclient import TestClient
 
 from app.db import Database
 from app.models import Role
+from app.services import revisions
 from tests.factories import make_token, make_visitor
+from tests.services.test_anchors import watch_places
 
 SENT = {
     "text": "# New\n\n## One\n",
@@ -40,6 +42,25 @@ def test_a_revision_is_made_listed_and_read(
     items = client.get("/api/revisions").json()["items"]
     assert [item["number"] for item in items] == [2, 1]
     assert "text" not in items[0]
+
+
+def test_anchors_are_placed_before_anything_is_locked(
+    client: TestClient,
+    database: Database,
+    key: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A reference has none, and is not looked at."""
+    with database.read() as session:
+        newest = revisions.get_newest(session)
+        text = revisions.read_markdown(session, newest.id)
+    sent = {**SENT, "text": text.replace("is called a", "has the name")}
+    looked = watch_places(monkeypatch)
+    kept = {**sent, "is_reference": True}
+    assert client.post("/api/revisions", json=kept, headers=key).is_success
+    assert looked == []
+    assert client.post("/api/revisions", json=sent, headers=key).is_success
+    assert set(looked) == {0}
 
 
 def test_the_list_comes_in_pages(
@@ -99,7 +120,8 @@ def test_what_is_wrong_is_named(
         "/api/revisions", json={**SENT, field: value}, headers=key
     )
     assert answer.status_code == 422
-    assert answer.json()["errors"][0]["pointer"] == pointer
+    pointers = [error["pointer"] for error in answer.json()["errors"]]
+    assert pointers == [pointer]
 
 
 def test_only_an_editor_makes_one(

@@ -7,6 +7,7 @@ from app.db import Database
 from app.models import Role
 from app.services import revisions
 from tests.factories import make_token, make_visitor
+from tests.services.test_anchors import watch_places
 from tests.services.test_suggestions import QUOTE, WORDS, suggest
 
 PAGE = "/document/suggestions/"
@@ -46,6 +47,15 @@ def test_accepting_leads_to_what_changed(
     assert "Accepted into" in editor.get(PAGE).text
     again = editor.post(f"{PAGE}edit-1/accept")
     assert again.status_code == 409
+
+
+def test_accepting_places_anchors_before_anything_is_locked(
+    editor: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = watch_places(monkeypatch)
+    assert editor.post(f"{PAGE}edit-1/accept").status_code == 303
+    assert set(looked) == {0}
+    assert editor.post(f"{PAGE}edit-1/accept").status_code == 409
 
 
 def test_declining_needs_a_reason(editor: TestClient) -> None:

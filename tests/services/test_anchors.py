@@ -294,6 +294,24 @@ def refuse(*_: object) -> NoReturn:
     raise AssertionError
 
 
+def watch_places(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the revisions into which places are looked for from now on.
+
+    It is 0 as long as none is made: before the lock is taken.
+    """
+    looked: list[int] = []
+    place = Carrier.place
+
+    def look(
+        carrier: Carrier, original: Anchor, chosen: Anchor | None
+    ) -> Placed:
+        looked.append(carrier.new_id)
+        return place(carrier, original, chosen)
+
+    monkeypatch.setattr(Carrier, "place", look)
+    return looked
+
+
 def strip_row(anchor: Anchor) -> dict[str, Any]:
     """Return an anchor without what differs each time."""
     return anchor.model_dump(exclude={"id", "revision_id", "made_at"})
