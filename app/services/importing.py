@@ -63,8 +63,8 @@ class ImportReport:
     """What came of an import, so far.
 
     `known` counts what was there byte for byte, `deliveries` other copies of
-    what was there. `refused` lists the first refusals, `message_ids` the
-    first messages.
+    what was there. `refused` lists the first refusals, as they stand in what
+    is imported, `message_ids` the first messages.
     """
 
     imported: int = 0
@@ -160,22 +160,25 @@ def _make_batches(chunks: Iterable["_Chunk"]) -> Iterator[list["_Chunk"]]:
 def _drop_known(
     database: Database, batch: Sequence[RawMail], report: ImportReport
 ) -> list[RawMail]:
-    """Return what has to be read: neither at fault nor stored already."""
-    digests: dict[str, RawMail] = {}
+    """Return what is not stored already; what is at fault keeps its place."""
+    digests: set[str] = set()
+    kept: list[tuple[str, RawMail]] = []
     for mail in batch:
-        if mail.fault is not None:
-            report.refuse(mail, mail.fault)
-            continue
-        digest = hashlib.sha256(mail.raw).hexdigest()
-        report.known += digest in digests
-        digests.setdefault(digest, mail)
+        digest = ""
+        if mail.fault is None:
+            digest = hashlib.sha256(mail.raw).hexdigest()
+            if digest in digests:
+                report.known += 1
+                continue
+            digests.add(digest)
+        kept.append((digest, mail))
     if not digests:
-        return []
+        return [mail for _, mail in kept]
     with database.read() as session:
         known = find_known(session, digests)
     report.known += len(known)
     report.name(known.values())
-    return [mail for digest, mail in digests.items() if digest not in known]
+    return [mail for digest, mail in kept if digest not in known]
 
 
 def _store(
@@ -186,7 +189,9 @@ def _store(
 ) -> None:
     arrived: list[Arrived] = []
     for chunk in batch:
-        for mail, prepared in zip(chunk.mails, chunk.get(), strict=True):
+        read = iter(chunk.get())
+        for mail in chunk.mails:
+            prepared = next(read) if mail.fault is None else mail.fault
             if isinstance(prepared, str):
                 report.refuse(mail, prepared)
             else:
@@ -202,7 +207,10 @@ def _store(
 
 
 class _Chunk:
-    """Some mails that are being read, by another process or by this one."""
+    """Some mails that are being read, by another process or by this one.
+
+    Those that are at fault are not; they have their places among the others.
+    """
 
     def __init__(
         self, mails: Sequence[RawMail], future: Future[list[Prepared | str]]
@@ -219,11 +227,11 @@ class _Chunk:
         """Read it here, unless the other process has begun."""
         if self._read is not None or not self._future.cancel():
             return False
-        self._read = prepare_mails([mail.raw for mail in self.mails])
+        self._read = prepare_mails(_list_raws(self.mails))
         return True
 
     def get(self) -> Sequence[Prepared | str]:
-        """Wait for what was read."""
+        """Wait for what was read: all but what is at fault."""
         if self._read is None:
             try:
                 self._read = self._future.result()
@@ -269,8 +277,13 @@ class _Reader:
             self._pool = WorkerPool(
                 1, seconds=CHUNK_SECONDS, megabytes=MEGABYTES
             )
-        raws = [mail.raw for mail in mails]
-        return _Chunk(mails, self._pool.submit(prepare_mails, raws))
+        future = self._pool.submit(prepare_mails, _list_raws(mails))
+        return _Chunk(mails, future)
+
+
+def _list_raws(mails: Iterable[RawMail]) -> list[bytes]:
+    """Return the bytes of all mails that are not at fault."""
+    return [mail.raw for mail in mails if mail.fault is None]
 
 
 def _read_singly(mails: Sequence[RawMail]) -> Sequence[Prepared | str]:
@@ -278,9 +291,9 @@ def _read_singly(mails: Sequence[RawMail]) -> Sequence[Prepared | str]:
     read: list[Prepared | str] = []
     pool = WorkerPool(1, seconds=MAIL_SECONDS, megabytes=MEGABYTES)
     try:
-        for mail in mails:
+        for raw in _list_raws(mails):
             try:
-                read += pool.submit(prepare_mails, [mail.raw]).result()
+                read += pool.submit(prepare_mails, [raw]).result()
             except (WorkerError, MemoryError):
                 read.append("it takes too long, or too much, to be read")
     finally:

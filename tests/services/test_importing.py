@@ -71,11 +71,28 @@ def test_what_is_refused_has_its_place_and_the_rest_goes_in(
     mails[2] = mails[2]._replace(raw=b"", fault="it is too long")
     report = do_import(database, iter(mails))
     assert (report.imported, report.refusals) == (count - 2, 2)
-    told = {str(refusal) for refusal in report.refused}
-    assert told == {
+    assert [str(refusal) for refusal in report.refused] == [
         f"m.mbox: {mails[1].place}: this mail is not taken: no From header",
         f"m.mbox: {mails[2].place}: it is too long",
-    }
+    ]
+
+
+@pytest.mark.parametrize("count", [6, MANY])
+def test_refusals_are_listed_as_they_stand(
+    database: Database, count: int
+) -> None:
+    """Whether it is seen in cutting or in reading, and how late."""
+    faults = range(0, count, 2)
+    mails = [make(n) for n in range(count)]
+    for n in faults:
+        mails[n] = mails[n]._replace(
+            raw=b"Subject: no sender\n\nx%d" % n,
+            fault="it is too long" if n % 4 else None,
+        )
+    report = do_import(database, iter(mails))
+    places = [refusal.place for refusal in report.refused]
+    assert places == [mails[n].place for n in faults]
+    assert report.imported == count - len(faults)
 
 
 def test_a_refusal_of_a_single_file_names_no_place() -> None:
