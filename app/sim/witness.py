@@ -76,17 +76,19 @@ class Narrator:
         self._search = search
         self._places = places
         self._longest = longest
+        self._told: dict[tuple[int, int], WitnessStep] = {}
+        self._observed: tuple[int, Mapping[str, int]] = (-1, {})
 
     def tell(self, path: tuple[int, ...]) -> tuple[WitnessStep, ...]:
         """Tell a path of states; the middle of a long one as one step."""
         if len(path) <= self._longest:
-            return tuple(starmap(self._tell_edge, pairwise(path)))
+            return tuple(starmap(self._tell_once, pairwise(path)))
         half = self._longest // 2
         head, tail = path[:half], path[-half:]
         return (
-            *starmap(self._tell_edge, pairwise(head)),
+            *starmap(self._tell_once, pairwise(head)),
             self._fold(head[-1], tail[0], len(path) - 2 * half + 1),
-            *starmap(self._tell_edge, pairwise(tail)),
+            *starmap(self._tell_once, pairwise(tail)),
         )
 
     def _fold(self, state: int, following: int, count: int) -> WitnessStep:
@@ -159,6 +161,25 @@ class Narrator:
                 clauses.add(self._get_arrival_clause(event.name))
         return tuple(sorted(c for c in clauses if is_telling(c)))
 
+    def _tell_once(self, state: int, following: int) -> WitnessStep:
+        """Tell one transition; the paths of a search have many in common."""
+        edge = (state, following)
+        told = self._told.get(edge)
+        if told is None:
+            told = self._told[edge] = self._tell_edge(state, following)
+        return told
+
+    def _compare(
+        self, state: int, following: int
+    ) -> dict[str, tuple[int | None, int | None]]:
+        """Compare two states; a path's next step begins where one ends."""
+        number, before = self._observed
+        if number != state:
+            before = observe(self._search.get_machine(state))
+        after = observe(self._search.get_machine(following))
+        self._observed = (following, after)
+        return _compare(before, after)
+
     def _tell_edge(self, state: int, following: int) -> WitnessStep:
         """Tell one transition."""
         search = self._search
@@ -167,7 +188,7 @@ class Narrator:
         begin, end = search.offsets[state], search.offsets[state + 1]
         edge = search.targets.index(following, begin, end)
         kind = search.kinds[edge]
-        changes = _compare(observe(before), observe(after))
+        changes = self._compare(state, following)
         if kind >= search.first_event:
             event = search.events[kind - search.first_event].name
             return WitnessStep(
