@@ -11,20 +11,17 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import (
     AbstractContextManager,
+    AsyncExitStack,
     asynccontextmanager,
     contextmanager,
     nullcontext,
 )
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from types import TracebackType
+from typing import Any, TypeVar
 
-from anyio import Semaphore
-from fastapi import Depends, Request
-from fastapi.concurrency import (
-    contextmanager_in_threadpool,
-    run_in_threadpool,
-)
+from anyio import CancelScope, CapacityLimiter, Semaphore, to_thread
 from sqlalchemy import (
     Connection,
     Dialect,
@@ -224,7 +221,7 @@ class Database:
                 with self.read() as session:
                     yield session
                 return
-            async with contextmanager_in_threadpool(
+            async with _enter_in_thread(
                 self.read() if reads else self.write()
             ) as session:
                 yield session
@@ -246,7 +243,7 @@ class Database:
             async with self._writers:
                 if not turn.is_over:
                     turns = self._choose_turns(turn)
-                    await run_in_threadpool(take_turns, turns, self.write)
+                    await to_thread.run_sync(take_turns, turns, self.write)
         except BaseException:
             # called off before anybody took it up
             if turn in self._waiting:
@@ -307,30 +304,30 @@ class Database:
         self.engine.dispose()
 
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+@asynccontextmanager
+async def _enter_in_thread(
+    door: AbstractContextManager[Session],
+) -> AsyncIterator[Session]:
+    """Enter and leave a context in threads."""
 
+    async def leave(
+        type_: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        # by a thread that is nobody else's: all others may wait for what is
+        # given back here
+        alone = CapacityLimiter(1)
+        with CancelScope(shield=True):
+            is_settled = await to_thread.run_sync(
+                door.__exit__, type_, error, trace, limiter=alone
+            )
+        return is_settled  # noqa: RET504 - a scope might swallow, for mypy
 
-def get_database(request: Request) -> Database:
-    """Return the database of the application that serves `request`."""
-    database: Database = request.app.state.database
-    return database
-
-
-async def get_session(request: Request) -> AsyncIterator[Session]:
-    """Open the request's session: a reading one for GET, else a writing."""
-    database = get_database(request)
-    reads = request.method in SAFE_METHODS
-    if not reads:
-        # no writer waits for another's slow line
-        await request.body()
-    async with database.enter(reads=reads) as session:
+    session = await to_thread.run_sync(door.__enter__)
+    async with AsyncExitStack() as stack:
+        stack.push_async_exit(leave)
         yield session
-
-
-# the scope ends the transaction before the answer is sent: the reader's next
-# request sees the change
-SessionDep = Annotated[Session, Depends(get_session, scope="function")]
-DatabaseDep = Annotated[Database, Depends(get_database)]
 
 
 def _create_engine(url: str) -> Engine:

@@ -7,7 +7,6 @@ typed.
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, TypeVar
 
@@ -24,6 +23,7 @@ from starlette.datastructures import FormData
 
 from app.models import Role, Scope, Severity, ThreadKind
 from app.services.invitations import LONGEST_DAYS as INVITATION_DAYS
+from app.services.lines import clean_line, clean_text
 from app.services.passwords import LONGEST, SHORTEST
 from app.services.reviewers import NAME_LENGTH
 from app.services.tokens import LONGEST_DAYS as TOKEN_DAYS
@@ -34,27 +34,7 @@ QUOTE_LENGTH = 2_000
 SLUG_LENGTH = 120
 FIELDS = 100
 HINT_DIGITS = 9
-KEPT_CONTROLS = "\n\t"
 LARGEST = 2**31 - 1
-
-
-def clean_text(value: str) -> str:
-    """Refuse what no text holds; make every line end a line feed."""
-    value = value.replace("\r\n", "\n").replace("\r", "\n")
-    for character in value:
-        category = unicodedata.category(character)
-        if category == "Cs":
-            raise ValueError("a lone surrogate is not text")
-        if category == "Cc" and character not in KEPT_CONTROLS:
-            raise ValueError(
-                f"the control character U+{ord(character):04X} is not text"
-            )
-    return value
-
-
-def clean_line(value: str) -> str:
-    """Refuse what no line of text holds, and fold its white space."""
-    return " ".join(clean_text(value).split())
 
 
 def require_some(value: str) -> str:

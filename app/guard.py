@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.config import Settings
-from app.db import SAFE_METHODS
+from app.dependencies import SAFE_METHODS
 from app.identity import SESSION_COOKIE
 from app.routes.errors import Problem, answer
 

@@ -13,7 +13,8 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from app.config import Settings
-from app.db import Database, get_database
+from app.db import Database
+from app.dependencies import get_database
 from app.errors import SignInError
 from app.services import access as access_service
 from app.services.access import Access

@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.config import ROOT
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.identity import CurrentReviewer
 from app.models import Role
 from app.services import access, proposals

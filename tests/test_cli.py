@@ -87,6 +87,19 @@ def test_the_help_loads_neither_simulator_nor_server() -> None:
     subprocess.run([sys.executable, "-c", probe], cwd=ROOT, check=True)
 
 
+def test_no_command_but_serve_loads_the_web_server() -> None:
+    probe = (
+        "import importlib, pkgutil, sys, app.commands as all\n"
+        "for found in pkgutil.iter_modules(all.__path__, 'app.commands.'):\n"
+        "    if not found.name.endswith(('.server', '.connections')):\n"
+        "        importlib.import_module(found.name)\n"
+        "assert 'app.commands.mail' in sys.modules\n"
+        "loaded = {'fastapi', 'starlette', 'uvicorn'} & set(sys.modules)\n"
+        "assert not loaded, loaded\n"
+    )
+    subprocess.run([sys.executable, "-c", probe], cwd=ROOT, check=True)
+
+
 def test_every_setting_is_an_option_of_serve(run: Run) -> None:
     out = run("serve", "--help")[1]
     for name in Settings.model_fields:
@@ -374,6 +387,24 @@ def test_tokens_are_made_listed_and_revoked_in_the_terminal(run: Run) -> None:
     assert run("token", "revoke", number)[0] == 0
     assert run("token", "list", "gwen")[1] == ""
     assert run("token", "revoke", number)[0] == 1
+
+
+@pytest.mark.usefixtures("url")
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("token", "create", "gwen", "--label", "a\x1b[2J"),
+        ("reviewer", "invite", "--note", "a\x1b[2J"),
+    ],
+)
+def test_what_is_no_line_is_refused_by_its_option(
+    run: Run, typed: tuple[str, ...]
+) -> None:
+    run("reviewer", "add", "gwen", "--link")
+    status, out, err = run(*typed)
+    assert (status, out) == (2, "")
+    refused = "the control character U+001B is not text"
+    assert err == f"vmi-review: {typed[-2]}: {refused}\n"
 
 
 @pytest.mark.usefixtures("url")

@@ -11,7 +11,8 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 from fastapi.testclient import TestClient
 
 from app.config import Settings
-from app.db import Database, SessionDep
+from app.db import Database
+from app.dependencies import SessionDep
 from app.identity import SESSION_COOKIE, CurrentReviewer
 from app.models import Role
 from app.page_cache import Kept, PageCacheMiddleware, PageStore

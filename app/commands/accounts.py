@@ -8,9 +8,9 @@ import typer
 from app.commands.database import open_for_change
 from app.config import Settings
 from app.errors import CommandError
-from app.forms import clean_line
 from app.models import Role, Scope
 from app.services import accounts, invitations, members, reviewers, tokens
+from app.services.lines import clean_line
 from app.services.passwords import Passwords
 from app.services.windows import Window
 
@@ -56,12 +56,21 @@ def _print_link(settings: Settings, name: str, role: str) -> None:
 def invite(settings: Settings, role: str, note: str, days: int | None) -> None:
     """Print the link of a new invitation."""
     days = days or settings.invitation_days
+    note = _clean("--note", note)
     with open_for_change(settings) as database, database.write() as session:
         made = invitations.create_invitation(
-            session, None, Role(role), note=clean_line(note), days=days
+            session, None, Role(role), note=note, days=days
         )
     typer.echo(f"{_get_base(settings)}/invitations/{made.secret}")
     typer.echo(f"makes one {role}, within {days} days", err=True)
+
+
+def _clean(option: str, value: str) -> str:
+    """Return what was typed as a line, or refuse it by its option."""
+    try:
+        return clean_line(value)
+    except ValueError as error:
+        raise CommandError(f"{option}: {error}", status=2) from None
 
 
 def _get_base(settings: Settings) -> str:
@@ -128,11 +137,12 @@ def create_token(
     settings: Settings, name: str, label: str, scope: str, days: int
 ) -> None:
     """Print the secret of a new token."""
+    label = _clean("--label", label)
     with open_for_change(settings) as database, database.write() as session:
         made = tokens.create_token(
             session,
             name,
-            clean_line(label),
+            label,
             scope=Scope(scope),
             days=days or None,
         )

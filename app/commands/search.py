@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 
 import typer
 
@@ -9,7 +10,6 @@ from app.commands.database import open_existing, open_for_change
 from app.config import Settings
 from app.errors import CommandError, InvalidError
 from app.models import SearchKind
-from app.pages import format_day
 from app.services import search, search_index, search_store
 from app.services.search import Order, ShownHit, Wanted
 from app.services.snippets import Part
@@ -61,7 +61,7 @@ def _write_counts(counts: Mapping[SearchKind, int]) -> str:
 
 def _write(one: ShownHit) -> str:
     hit = one.hit
-    day = format_day(hit.at) if hit.at else ""
+    day = str(hit.at.astimezone(UTC).date()) if hit.at else ""
     about = "  ".join(part for part in (day, one.who, hit.note) if part)
     lines = [
         f"{hit.kind.value:{NAME}}{_show(one.title)}",

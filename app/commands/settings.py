@@ -3,6 +3,7 @@
 Nothing here loads more than the settings: help must not wait.
 """
 
+import gc
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -27,5 +28,15 @@ def read_settings(given: dict[str, Any] | None = None) -> Settings:
 
 
 def load_command(noun: str) -> ModuleType:
-    """Return the module that carries a command out."""
-    return import_module(f"app.commands.{noun}")
+    """Return the module that carries a command out.
+
+    What is loaded lives as long as the program: the collector, which would
+    go through it in vain, rests meanwhile.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return import_module(f"app.commands.{noun}")
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.forms import FilledLine
 from app.identity import SignedIn, get_access
 from app.models import Role, Scope

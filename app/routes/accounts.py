@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.config import Settings
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.errors import Fault, InvalidError
 from app.forms import LARGEST, FormDep, RoleForm, check_form
 from app.identity import SignedIn

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.forms import Line
 from app.identity import SignedIn
 from app.models import Role

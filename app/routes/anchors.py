@@ -13,7 +13,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, BeforeValidator, Field
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.errors import InvalidError
 from app.forms import (
     LARGEST,

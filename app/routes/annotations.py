@@ -18,7 +18,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from app.db import SessionDep, get_database
+from app.dependencies import SessionDep, get_database
 from app.identity import SignedIn, get_access, require_visitor
 from app.routes.annotation_collections import (
     AskedDep,

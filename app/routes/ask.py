@@ -10,14 +10,15 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel
 
-from app.db import Database, DatabaseDep
+from app.db import Database
+from app.dependencies import DatabaseDep
 from app.errors import (
     ConflictError,
     Fault,
     InvalidError,
     ReviewError,
 )
-from app.forms import FormDep, MaybeSlug, check_form, clean_text
+from app.forms import FormDep, MaybeSlug, check_form
 from app.identity import get_access
 from app.models import Role
 from app.pages import Page, get_shell, render
@@ -28,6 +29,7 @@ from app.services.asking import Question, compute_run_id, require_asked
 from app.services.corpus_scenarios import SAVED
 from app.services.drafts import Starter
 from app.services.explorer import Explorer
+from app.services.lines import clean_text
 from app.services.scenarios import QuestionChoice
 from app.sim import PLATFORMS, POLICIES, Platform, Policy
 

@@ -19,7 +19,8 @@ from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from app.db import Database, DatabaseDep
+from app.db import Database
+from app.dependencies import DatabaseDep
 from app.errors import InvalidError, MediaTypeError, ReviewError
 from app.forms import CommentIn, Slug
 from app.identity import SignedIn

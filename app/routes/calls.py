@@ -12,7 +12,7 @@ from pygments.formatters.html import HtmlFormatter
 from pygments.lexers.python import PythonLexer
 
 from app import sim
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.errors import NotFoundError
 from app.forms import MaybeLine
 from app.models import CallStatus, ThreadState

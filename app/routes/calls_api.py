@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.models import CallStatus
 from app.routes.paging import SELF, PagingDep, take_page
 from app.services import calls

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.errors import GoneError
 from app.forms import SLUG_LENGTH, CommentIn, FilledText, Line
 from app.identity import SignedIn

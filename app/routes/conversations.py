@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.identity import SignedIn
 from app.pages import Page, ShellDep, format_path, render
 from app.services import conversations

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.errors import Fault, InvalidError
 from app.forms import FormDep
 from app.pages import Page, ShellDep, render

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, BeforeValidator, Field
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.errors import ConflictError, InvalidError
 from app.forms import (
     FIELDS,

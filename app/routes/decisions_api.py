@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.forms import Slug
 from app.identity import SignedIn
 from app.models import Answer, Disposition, EvidenceState

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.errors import NotFoundError
 from app.pages import Page, ShellDep, render
 from app.services import changes, document

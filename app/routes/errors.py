@@ -20,7 +20,7 @@ from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from app.db import SAFE_METHODS, get_database
+from app.dependencies import SAFE_METHODS, get_database
 from app.errors import (
     BusyError,
     ConflictError,

@@ -17,7 +17,8 @@ from fastapi.sse import format_sse_event
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
-from app.db import Database, SessionDep, get_database
+from app.db import Database
+from app.dependencies import SessionDep, get_database
 from app.forms import MaybeLine
 from app.identity import get_access, look_up
 from app.routes.paging import LARGEST

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.errors import InvalidError
 from app.forms import FormDep, MaybeSlug, Slug, check_form
 from app.identity import SignedIn

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.db import DatabaseDep
+from app.dependencies import DatabaseDep
 from app.errors import ReviewError
 from app.forms import FormDep, MaybeSlug
 from app.identity import get_access

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.identity import get_access
 from app.services import entries
 

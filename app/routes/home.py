@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from fastapi import APIRouter, Request, Response
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.pages import Page, ShellDep, render
 from app.services import home
 from app.services.home import Overview

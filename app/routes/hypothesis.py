@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 from sqlalchemy.orm import Session
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.errors import Fault, InvalidError, NotFoundError
 from app.identity import CurrentReviewer, SignedIn
 from app.routes.comments_api import Reason

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from app.db import DatabaseDep
+from app.dependencies import DatabaseDep
 from app.errors import NotFoundError, SignInError
 from app.forms import FormDep
 from app.identity import get_access, get_cookie

@@ -8,7 +8,7 @@ from fastapi import Depends, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.errors import Fault, InvalidError, UnacceptableError
 from app.forms import LINE_LENGTH, FilledLine, Text
 from app.routes.accept import choose_type

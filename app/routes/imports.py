@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData, UploadFile
 
-from app.db import DatabaseDep
+from app.dependencies import DatabaseDep
 from app.errors import BusyError
 from app.identity import SignedIn
 from app.models import Role

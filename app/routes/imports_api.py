@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from app.db import DatabaseDep
+from app.dependencies import DatabaseDep
 from app.errors import Fault, InvalidError
 from app.identity import SignedIn
 from app.pages import format_path

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db import DatabaseDep, SessionDep
+from app.dependencies import DatabaseDep, SessionDep
 from app.errors import ConflictError, NotFoundError
 from app.forms import (
     LARGEST,

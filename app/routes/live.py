@@ -2,7 +2,7 @@
 
 from fastapi import Response
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.pages import Shell
 from app.services import entries
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.identity import CurrentReviewer
 from app.routes.paging import (
     DEFAULT_LIMIT,

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.identity import CurrentReviewer
 from app.pages import Page, ShellDep, format_path, render
 from app.services import mail_export, mail_replies, mail_writing

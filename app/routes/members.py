@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.errors import NotFoundError
 from app.forms import FormDep, MemberForm, check_form
 from app.identity import SignedIn

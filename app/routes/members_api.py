@@ -6,7 +6,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.identity import SignedIn
 from app.models import Role
 from app.routes.accounts import Name

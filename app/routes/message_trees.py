@@ -10,7 +10,8 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 from sqlalchemy.orm import Session
 
-from app.db import Database, DatabaseDep, SessionDep
+from app.db import Database
+from app.dependencies import DatabaseDep, SessionDep
 from app.errors import NotFoundError
 from app.identity import CurrentReviewer
 from app.pages import Shell, ShellDep, format_path, render

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy.orm import Session
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.errors import NotFoundError, SignInError
 from app.identity import CurrentReviewer
 from app.pages import Page, Shell, ShellDep, format_path, render

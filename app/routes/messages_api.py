@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.errors import Fault, InvalidError, NotFoundError
 from app.forms import MaybeLine
 from app.identity import CurrentReviewer

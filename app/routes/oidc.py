@@ -18,7 +18,8 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db import Database, DatabaseDep
+from app.db import Database
+from app.dependencies import DatabaseDep
 from app.errors import ConflictError, ForbiddenError, NotFoundError
 from app.forms import AccountName, FormDep, check_form
 from app.identity import CurrentReviewer, SignedIn

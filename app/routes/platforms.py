@@ -7,7 +7,7 @@ from typing import ClassVar
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.pages import Page, ShellDep, render
 from app.routes.paging import SELF
 from app.services import platforms

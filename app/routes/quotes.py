@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 from starlette.background import BackgroundTask
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.errors import InvalidError
 from app.forms import LARGEST, FormDep, MaybeSlug, check_form
 from app.identity import SignedIn

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.forms import SLUG_LENGTH
 from app.routes.annotation_forms import get_base
 from app.routes.decisions import Number

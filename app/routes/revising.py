@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.errors import InvalidError
 from app.forms import (
     FormDep,

@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from sqlalchemy.orm import Session
 from starlette.datastructures import UploadFile
 
-from app.db import Database, DatabaseDep
+from app.db import Database
+from app.dependencies import DatabaseDep
 from app.errors import InvalidError, NotFoundError
 from app.forms import (
     FIELDS,
@@ -23,7 +24,6 @@ from app.forms import (
     MaybeSlug,
     Typed,
     check_form,
-    clean_text,
     make_none,
     require_some,
     split_names,
@@ -45,6 +45,7 @@ from app.services import (
     revisions,
 )
 from app.services.carrier import Foreseen
+from app.services.lines import clean_text
 from app.services.markdown import render_markdown
 from app.services.revising import LONGEST_DOCUMENT, NewRevision
 from app.services.revisions import RevisionRow

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.forms import LARGEST
 from app.models import Role
 from app.pages import Page, Shell, ShellDep, render

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from app.db import DatabaseDep, SessionDep
+from app.dependencies import DatabaseDep, SessionDep
 from app.forms import LARGEST, FilledLine
 from app.identity import SignedIn
 from app.models import RevisionSource

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AfterValidator, Field
 
-from app.db import SessionDep
-from app.forms import MaybeSlug, clean_text
+from app.dependencies import SessionDep
+from app.forms import MaybeSlug
 from app.models import Role
 from app.pages import (
     Page,
@@ -22,6 +22,7 @@ from app.services import evidence, run_views, runs, scenarios
 from app.services.costs import MOST_TEXT
 from app.services.evidence import EXPECTABLE
 from app.services.explorer import Explorer
+from app.services.lines import clean_text
 from app.services.run_remarks import RunRemark, list_run_remarks
 from app.services.run_views import Place, RunView, Selection
 from app.services.scenarios import ThreadChoice

@@ -15,7 +15,7 @@ from fastapi import (
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.db import DatabaseDep, SessionDep
+from app.dependencies import DatabaseDep, SessionDep
 from app.forms import Line, Slug
 from app.models import Answer
 from app.routes.etags import hash_content

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from app.db import DatabaseDep, SessionDep
+from app.dependencies import DatabaseDep, SessionDep
 from app.errors import InvalidError
 from app.forms import Line
 from app.identity import SignedIn

@@ -9,13 +9,12 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.errors import ConflictError, Fault, InvalidError
 from app.forms import (
     FilledLine,
     FormDep,
     check_form,
-    clean_line,
     make_none,
 )
 from app.identity import CurrentReviewer, SignedIn
@@ -37,6 +36,7 @@ from app.routes.search_results import (
     show_marked,
 )
 from app.services import saved_searches, search
+from app.services.lines import clean_line
 from app.services.saved_searches import SavedRow
 from app.services.search import Found, Order, Wanted
 from app.services.search_query import LONGEST_QUERY

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.identity import CurrentReviewer
 from app.models import SearchKind
 from app.routes.paging import add_link, link_self

@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db import DatabaseDep, SessionDep
+from app.dependencies import DatabaseDep, SessionDep
 from app.errors import ReviewError, ThrottleError
 from app.forms import FormDep, SignInForm, check_form
 from app.identity import drop_cookie, get_cookie, keep_cookie

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.errors import ForbiddenError
 from app.forms import SLUG_LENGTH, Text
 from app.identity import SignedIn

@@ -8,7 +8,7 @@ from typing import ClassVar
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.errors import InvalidError
 from app.forms import EditForm, FormDep, Quote, Typed, check_form
 from app.identity import SignedIn

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from app.db import DatabaseDep, SessionDep
+from app.dependencies import DatabaseDep, SessionDep
 from app.errors import ConflictError, InvalidError
 from app.forms import SLUG_LENGTH, FilledLine, FormDep, check_form
 from app.identity import SignedIn

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.orm import Session
 
-from app.db import SessionDep
+from app.dependencies import SessionDep
 from app.forms import (
     LARGEST,
     FilledLine,

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, NamedTuple
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.db import DatabaseDep, SessionDep
+from app.dependencies import DatabaseDep, SessionDep
 from app.forms import FormDep, MaybeSlug
 from app.pages import (
     Page,

@@ -25,7 +25,6 @@ from sqlalchemy import (
     table,
     text,
 )
-from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel, col
 
@@ -56,9 +55,8 @@ NAMED = {
 # no models: each engine has its own, and migrations compare the models
 FTS = table("search_text", column("rowid"), *map(column, COLUMNS))
 DOCUMENTS = table("search_text_docsize", column("id", BigInteger))
-VECTORS = table(
-    "search_text", column("id", BigInteger), column("terms", TSVECTOR)
-)
+# of no type, which psycopg leaves to PostgreSQL: to name it loads a dialect
+VECTORS = table("search_text", column("id", BigInteger), column("terms"))
 ITEMS = SQLModel.metadata.tables["search_item"]
 
 # put together once, for they come with every change
