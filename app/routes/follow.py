@@ -117,12 +117,13 @@ def describe(error: Exception) -> str:
 @router.post("/runs/{id}/cancel")
 def cancel_run(
     request: Request,
+    database: DatabaseDep,
     explorer: ExplorerDep,
     typed: FormDep,
     id: str,  # noqa: A002 - the word in the address
 ) -> Response:
     """Give a run up that one asked, an editor any; show that it is."""
-    explorer.stop(id, get_client(request))
+    runs.give_up_run(database, explorer, id, get_client(request))
     url = request.url_for("show_progress", id=id).path
     if typed.get("platform"):
         url = f"{url}?platform={typed['platform'][:20]}"

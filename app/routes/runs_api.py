@@ -404,6 +404,7 @@ def _describe(found: RunProgress) -> ProgressOut:
 )
 def cancel_report(
     request: Request,
+    database: DatabaseDep,
     explorer: ExplorerDep,
     id: Annotated[  # noqa: A002 - the word in the address
         str, Path(description="As POST /api/runs gives it.")
@@ -413,7 +414,7 @@ def cancel_report(
 
     An editor gives up what anybody asked.
     """
-    explorer.stop(id, get_client(request))
+    runs.give_up_run(database, explorer, id, get_client(request))
 
 
 @api.get("/runs/{id}", summary="A report", response_model=ReportOut)

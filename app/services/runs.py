@@ -353,6 +353,25 @@ def read_progress(
     )
 
 
+def give_up_run(
+    database: Database, explorer: Explorer, run_id: str, client: Client
+) -> None:
+    """Give a run up for a client; one that is there already stays.
+
+    Raises
+    ------
+    NotFoundError
+        If nobody asked it, or what came of it was dropped.
+    ForbiddenError
+        If others asked it, and this client did not.
+    """
+    if explorer.find(run_id) is None:
+        # what is no job any more has been stored before
+        with database.read() as session:
+            read_run(session, run_id)
+    explorer.stop(run_id, client)
+
+
 def adopt_run(session: Session, run_id: str, text: str) -> None:
     """Give a stored run to the scenarios that wait for one of this text."""
     model = session.scalar(select(col(Run.model)).where(col(Run.id) == run_id))

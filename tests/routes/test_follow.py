@@ -130,7 +130,10 @@ def test_a_run_is_stored_though_nobody_waits(
 
 def test_a_run_that_was_not_asked_is_not_found(client: TestClient) -> None:
     assert client.get(f"/runs/{'0' * 64}/progress").status_code == 404
-    assert client.post(f"/runs/{'0' * 64}/cancel").status_code == 404
+    cancelled = client.post(f"/runs/{'0' * 64}/cancel", follow_redirects=False)
+    assert cancelled.status_code == 404
+    url = f"/api/runs/{'0' * 64}/progress"
+    assert client.delete(url).status_code == 404
 
 
 def test_a_run_that_fails_says_why(
