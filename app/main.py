@@ -8,7 +8,6 @@ from functools import partial
 import structlog
 from fastapi import FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
-from fastapi.staticfiles import StaticFiles
 
 from app.conditions import ConditionMiddleware
 from app.config import ROOT, Settings
@@ -26,6 +25,7 @@ from app.policies import require_policies
 from app.route_map import RouteMap
 from app.routes import get_routes
 from app.routes.errors import add_error_handlers
+from app.routes.files import Files
 from app.services.aligning import has_pending
 from app.services.event_bus import EventBus
 from app.services.explorer import Explorer
@@ -86,9 +86,9 @@ def create_app(settings: Settings) -> FastAPI:
     )
     add_error_handlers(app)
     app.router.routes.extend(get_routes())
-    app.mount("/static", StaticFiles(directory=ROOT / "static"), name="static")
+    app.mount("/static", Files(directory=ROOT / "static"), name="static")
     if settings.hypothesis_client is not None:
-        client = StaticFiles(directory=settings.hypothesis_client / "build")
+        client = Files(directory=settings.hypothesis_client / "build")
         app.mount("/h/client/build", client, name="hypothesis_client")
     places = RouteMap(app.routes)
     require_policies(places.names)

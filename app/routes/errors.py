@@ -18,7 +18,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match, Mount
+from starlette.types import Scope
 
 from app.dependencies import SAFE_METHODS, get_database
 from app.errors import (
@@ -47,6 +48,9 @@ from app.routes.problem_types import BLANK, ProblemType, find_type
 MEDIA_TYPE = "application/problem+json"
 PROGRAMS = ("/api/", "/annotations/", "/h/", "/ns/", "/events")
 """Where programs ask."""
+
+FILE_METHODS = ("GET", "HEAD", "OPTIONS")
+"""How files are asked that are served as they are."""
 
 DATA = (".json", ".jsonld", ".jsonl", ".ndjson")
 STATUSES: Mapping[type[ReviewError], HTTPStatus] = {
@@ -181,17 +185,23 @@ def get_allowed(request: Request) -> Sequence[str]:
     """Return the methods that some route takes at this address."""
     asked = ("GET", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
     scope = dict(request.scope)
+    # within files the address is theirs alone
+    scope["root_path"] = scope.get("app_root_path", scope["root_path"])
     found = []
     for method in asked:
         scope["method"] = method
-        if any(
-            route.matches(scope)[0] == Match.FULL
-            for route in request.app.routes
-        ):
+        if any(_takes(route, scope) for route in request.app.routes):
             found.append(method)
     if "GET" in found:
         found.insert(1, "HEAD")  # answered for every GET
     return found
+
+
+def _takes(route: BaseRoute, scope: Scope) -> bool:
+    # files are asked by any method, if only to refuse it
+    if isinstance(route, Mount) and scope["method"] not in FILE_METHODS:
+        return False
+    return route.matches(scope)[0] == Match.FULL
 
 
 def show_invalid_request(request: Request, error: Exception) -> Response:

@@ -246,6 +246,22 @@ def test_a_wrong_method_names_all_right_ones(client: TestClient) -> None:
     assert stop.headers["allow"] == "POST"
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/static/app.css", "GET, HEAD, OPTIONS"),
+        ("/static/nothing.css", "GET, HEAD, OPTIONS"),
+        ("/calls/", "GET, HEAD"),
+    ],
+)
+def test_a_wrong_method_is_told_of_files_too(
+    client: TestClient, path: str, allowed: str
+) -> None:
+    answer = client.post(path, headers={"Sec-Fetch-Site": "same-origin"})
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == allowed
+
+
 def test_signing_in_leads_back_to_where_one_was(client: TestClient) -> None:
     answer = client.get("/threads/new?call=VMI_Halt")
     assert answer.status_code == 401
