@@ -31,6 +31,7 @@ from app.services.search_query import (
     Asker,
     Node,
     Words,
+    find_kind,
     list_words,
     parse_query,
 )
@@ -130,8 +131,9 @@ def search(
             f"a list ends after {MOST_FOUND:,}; narrow the search",
             Fault("/page", f"expected one of the first {MOST_FOUND:,}"),
         )
+    asked = wanted.kind or find_kind(node)
     if node is None:
-        order = wanted.order or choose_order(wanted.kind, 0)
+        order = wanted.order or choose_order(asked, 0)
         return Found(hits=(), counts={}, total=0, order=order, has_more=False)
     counts = count_kinds(session, node)
     total = (
@@ -139,7 +141,7 @@ def search(
         if wanted.kind
         else min(sum(counts.values()), MOST_FOUND)
     )
-    order = wanted.order or choose_order(wanted.kind, total)
+    order = wanted.order or choose_order(asked, total)
     narrowed = _narrow(node, wanted.kind)
     keys = list_found(
         session,

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from app.errors import Fault, InvalidError
-from app.models import StanceValue
+from app.models import SearchKind, StanceValue
 from app.services.search_dates import EXPECTED, Period, read_period
 from app.services.search_facts import (
     CALL,
@@ -97,6 +97,15 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 
 SCHEMES = ("http://", "https://", "ftp://")
 
+# a post and a remark are annotations
+_KINDS: Mapping[tuple[str, ...], SearchKind] = {
+    (make_whole_fact(IS, word),): kind
+    for word, kind in (
+        *((kind.value, kind) for kind in SearchKind),
+        ("post", SearchKind.annotation),
+        ("remark", SearchKind.annotation),
+    )
+}
 _FIELD = re.compile(r"([A-Za-z]{1,12}):")
 # of an address, or of a domain: whatever may be hidden of it
 _ADDRESS = re.compile(r"[^\s@]{0,64}@?(?:[\w-]+\.)+[\w-]+\*?|[^\s@]+@\S+")
@@ -178,6 +187,18 @@ def list_words(node: Node | None) -> Iterator[Words]:
     elif isinstance(node, And | Or):
         for part in node.nodes:
             yield from list_words(part)
+
+
+def find_kind(node: Node | None) -> SearchKind | None:
+    """Return the one kind of thing that a query asks for, if it does."""
+    if isinstance(node, Words) and node.columns == FACTS:
+        return _KINDS.get(node.terms)
+    if isinstance(node, And):
+        return next(filter(None, map(find_kind, node.nodes)), None)
+    if isinstance(node, Or):
+        kinds = {find_kind(part) for part in node.nodes}
+        return kinds.pop() if len(kinds) == 1 else None
+    return None
 
 
 class _Parser:

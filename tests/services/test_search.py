@@ -176,6 +176,29 @@ def test_mail_comes_newest_first_unless_asked_otherwise() -> None:
     assert choose_order(SearchKind.section, MOST_FOUND) is Order.best
 
 
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("is:mail VMI", Order.newest),
+        ("is:message VMI", Order.newest),
+        ("VMI (is:post OR is:remark)", Order.newest),
+        ("is:call VMI", Order.best),
+        ("VMI", Order.best),
+        ("VMI -is:mail", Order.best),
+        ("VMI (is:mail OR is:call)", Order.best),
+        ("VMI (is:mail OR late)", Order.best),
+        ("is:mail", Order.newest),
+    ],
+)
+def test_a_kind_of_the_query_has_the_order_of_its_page(
+    session: Session, text: str, order: Order
+) -> None:
+    found = search(
+        session, Wanted(text=text), account=None, is_masked=True, now=NOW
+    )
+    assert found.order is order
+
+
 def test_of_all_kinds_the_best_comes_first_if_they_are_few(
     session: Session,
 ) -> None:
