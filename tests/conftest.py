@@ -22,12 +22,13 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
+from app import sim
 from app.config import Settings
 from app.db import Database
 from app.identity import SESSION_COOKIE
 from app.main import create_app
 from app.models import Role
-from app.services import reviewers, sessions
+from app.services import corpus_scenarios, reviewers, sessions
 from tests.memory import MEMORY, has_room, make_folder
 from tests.postgres import find_wheel, get_dsn, run_postgres
 
@@ -201,6 +202,25 @@ def sqlite_copies() -> Iterator[SQLiteCopies]:
 def postgres_copies(postgres_root: Path) -> PostgresCopies:
     """Return the maker of PostgreSQL databases."""
     return PostgresCopies(postgres_root)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def explored_once() -> Iterator[None]:
+    """Explore the bundled questions once, however often they are loaded.
+
+    The answers are those of `sim.explore`, whose own tests are elsewhere.
+    """
+    known: dict[tuple[str, str], sim.Report] = {}
+
+    def explore(scenario: sim.Scenario) -> sim.Report:
+        key = (scenario.slug, scenario.text)
+        if key not in known:
+            known[key] = sim.explore(scenario)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corpus_scenarios, "explore", explore)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ from app.models import SavedScenario, Scenario, ScenarioCall, get_id
 from app.services import runs
 from app.services.corpus_files import CorpusFile, read_file
 from app.services.corpus_rows import Ids, require_all, update_row
+from app.sim import explore
 
 FOLDER = "scenarios"
 SAVED = "asked-"
@@ -105,7 +106,7 @@ def _store_scenario(
     session: Session, row: Scenario, scenario: sim.Scenario, threads: Ids
 ) -> None:
     if row.text != scenario.text:
-        report = sim.explore(scenario)
+        report = explore(scenario)
         row.run_id = runs.store_report(session, report, scenario.text).id
     objection = scenario.objection
     update_row(

@@ -1,5 +1,10 @@
-"""Applications on SQLite, one a module: to read, or to write as a crew."""
+"""Applications on SQLite, one a module: to read, or to write as a crew.
 
+Services are tested on both engines. A test of a route has one of them, by its
+name, so that each route meets both in one test or another.
+"""
+
+import zlib
 from collections.abc import Iterator
 
 import pytest
@@ -7,8 +12,19 @@ from fastapi.testclient import TestClient
 
 from app.config import Settings
 from app.main import create_app
-from tests.conftest import SQLiteCopies
+from tests.conftest import ENGINES, PostgresCopies, SQLiteCopies
 from tests.routes.crew import Crew, gather
+
+
+@pytest.fixture
+def copies(
+    request: pytest.FixtureRequest,
+) -> SQLiteCopies | PostgresCopies:
+    """Return the maker of databases of the engine that a test has."""
+    number = zlib.crc32(request.node.nodeid.encode()) % len(ENGINES)
+    maker = ("sqlite_copies", "postgres_copies")[number]
+    made: SQLiteCopies | PostgresCopies = request.getfixturevalue(maker)
+    return made
 
 
 @pytest.fixture(scope="module")
