@@ -29,6 +29,7 @@ from app.routes.sign_in import (
     get_provider_label,
     keep_secret,
     open_session,
+    tell_refused,
 )
 from app.services import invitations
 from app.services.invitations import InvitationRow
@@ -39,6 +40,7 @@ from app.services.windows import Window
 router = APIRouter(include_in_schema=False)
 
 PAGE_LENGTH = 50
+INVITATION = "invitation"
 ROLES = tuple((role.value, role.value) for role in Role)
 
 Before = Annotated[int | None, Query(ge=1, le=LARGEST)]
@@ -157,7 +159,7 @@ def use_invitation(
                     session, digest, form.name, password_hash=password_hash
                 )
                 return open_session(
-                    request, session, reviewer.id or 0, "invitation", "/"
+                    request, session, reviewer.id or 0, INVITATION, "/"
                 )
         except ConflictError as error:
             errors = {"name": str(error)}
@@ -191,6 +193,7 @@ def _show_join(
     if page.errors:
         status = HTTPStatus.UNPROCESSABLE_ENTITY
     if page.invitation is None:
+        tell_refused(request, INVITATION)
         status = HTTPStatus.NOT_FOUND
     shell = get_shell(session, visitor)
     return keep_secret(render(request, shell, page, status=status))

@@ -31,6 +31,7 @@ from app.routes.sign_in import (
     keep_secret,
     open_session,
     require_place,
+    tell_refused,
 )
 from app.services import identities, invitations, reviewers
 from app.services.oidc import Claimed, Provider, is_same
@@ -43,6 +44,7 @@ FLOW_COOKIE = "vmi_review_oidc"
 FLOW_SECONDS = 600
 FLOW = "oidc-flow"
 CLAIM = "oidc-claim"
+OPENID = "OpenID"
 WORD_LENGTH = 4000
 
 Word = Annotated[str, Query(max_length=WORD_LENGTH)]
@@ -139,6 +141,8 @@ def finish_flow(
         claimed = _check_answer(request, flow, answer)
         response = _take(request, database, visitor, flow or {}, claimed)
     except ForbiddenError as refusal:
+        if flow is None or flow["aim"] != Aim.link:
+            tell_refused(request, OPENID)
         response = _refuse(request, database, visitor, str(refusal))
     # an answer counts once, whatever became of it
     response.delete_cookie(
@@ -268,9 +272,7 @@ def _take(
                 raise ForbiddenError("this account is disabled")
             with database.write() as session:
                 place = str(flow.get("next", "/"))
-                return open_session(
-                    request, session, holder.id, "OpenID", place
-                )
+                return open_session(request, session, holder.id, OPENID, place)
         if flow["aim"] == Aim.sign_in and not settings.oidc_role:
             raise ForbiddenError(
                 "no account is linked to this identity; sign in otherwise and "
@@ -346,7 +348,7 @@ def _make_account(
         get_id(reviewer), reviewer.name, reviewer.display_name, reviewer.role
     )
     identities.link_identity(session, made, claim["issuer"], claim["subject"])
-    return open_session(request, session, made.id, "OpenID", "/")
+    return open_session(request, session, made.id, OPENID, "/")
 
 
 def _refuse(

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, TypeVar
 
+import structlog
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.dependencies import DatabaseDep, SessionDep
-from app.errors import ReviewError, ThrottleError
+from app.errors import NotFoundError, ReviewError, ThrottleError
 from app.forms import FormDep, SignInForm, check_form
 from app.identity import drop_cookie, get_cookie, keep_cookie
 from app.pages import Page, Shell, ShellDep, get_shell, render
@@ -21,6 +22,8 @@ from app.services.sessions import Origin
 router = APIRouter(include_in_schema=False)
 
 SECRET_LENGTH = 200
+PASSWORD = "password"  # noqa: S105 - the word
+logger = structlog.get_logger()
 
 ResponseType = TypeVar("ResponseType", bound=Response)
 Secret = Annotated[str, Path(max_length=SECRET_LENGTH)]
@@ -79,16 +82,16 @@ def create_sign_in(
             form.name, form.password, stored, get_origin(request).address
         )
     except ThrottleError as error:
+        tell_refused(request, PASSWORD)
         return _show_again(
             request, database, typed, {"password": str(error)}, error
         )
     if account is None or not good:
+        tell_refused(request, PASSWORD)
         wrong = {"password": "name and password do not belong together"}
         return _show_again(request, database, typed, wrong)
     with database.write() as session:
-        return open_session(
-            request, session, account.id, "password", form.next
-        )
+        return open_session(request, session, account.id, PASSWORD, form.next)
 
 
 @router.get("/sign-in/{secret}")
@@ -97,6 +100,8 @@ def use_sign_in_link(
 ) -> Response:
     """Show whom the link signs in; reading changes nothing."""
     holder = reviewers.find_link_holder(session, secret)
+    if holder is None:
+        tell_refused(request, sessions.LINK)
     page = LinkPage(name=holder.name if holder else None)
     status = 200 if holder else 404
     return keep_secret(render(request, shell, page, status=status))
@@ -107,7 +112,11 @@ def consume_sign_in_link(
     request: Request, session: SessionDep, secret: Secret
 ) -> Response:
     """Use the link up and sign in."""
-    visitor = reviewers.use_link(session, secret)
+    try:
+        visitor = reviewers.use_link(session, secret)
+    except NotFoundError:
+        tell_refused(request, sessions.LINK)
+        raise
     return open_session(request, session, visitor.id, sessions.LINK, "/")
 
 
@@ -120,6 +129,17 @@ def delete_sign_in(request: Request, session: SessionDep) -> Response:
     response = RedirectResponse("/", status_code=303)
     drop_cookie(request, response)
     return response
+
+
+def tell_refused(request: Request, means: str) -> None:
+    """Let the operator know that somebody was not let in, and from where.
+
+    Neither the name nor the secret that was typed is told: people type one
+    for the other.
+    """
+    logger.warning(
+        "sign_in_refused", address=get_origin(request).address, means=means
+    )
 
 
 def require_place(place: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from joserfc.jwk import RSAKey
+from structlog.testing import capture_logs
 
 from app.identity import SESSION_COOKIE
 from app.models import Role
@@ -239,11 +240,20 @@ def test_the_provider_may_refuse(site: Site, provider: LocalProvider) -> None:
     """What it says about it is not shown: anybody can make the address."""
     browser = site.open()
     _, query = _go(browser, provider, "/oidc/start")
-    answer = browser.get(
-        f"/oidc/callback?error=<b>denied</b>&state={query['state']}"
-    )
+    with capture_logs() as told:
+        answer = browser.get(
+            f"/oidc/callback?error=<b>denied</b>&state={query['state']}"
+        )
     assert answer.status_code == 403
     assert "denied" not in answer.text
+    assert told == [
+        {
+            "event": "sign_in_refused",
+            "log_level": "warning",
+            "address": "testclient",
+            "means": "OpenID",
+        }
+    ]
 
 
 def test_an_unknown_identity_is_nobody_whatever_it_is_called(

@@ -2,6 +2,7 @@
 
 import pytest
 from fastapi.testclient import TestClient
+from structlog.testing import capture_logs
 
 from app.config import Settings
 from app.db import Database
@@ -91,6 +92,31 @@ def test_guessing_is_answered_with_when_to_come_back(
     answer = visitor.post("/sign-in", data=typed)
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) > 0
+
+
+def test_who_is_not_let_in_is_told_to_the_operator(
+    visitor: TestClient,
+) -> None:
+    """By where they come from, and neither by a name nor by a secret."""
+    door: Passwords = visitor.app.state.passwords  # type: ignore[attr-defined]
+    secrets = {"ada", "eve", "wrong", PASSWORD, "no-such-link"}
+    with capture_logs() as told:
+        visitor.post("/sign-in", data={"name": "ada", "password": "wrong"})
+        visitor.post("/sign-in", data={"name": "eve", "password": PASSWORD})
+        visitor.post("/sign-in", data={"name": "ada"})
+        for _ in range(ATTEMPTS):
+            door._count({("ada", "testclient"): ATTEMPTS}, good=False)
+        visitor.post("/sign-in", data={"name": "ada", "password": PASSWORD})
+        visitor.get("/sign-in/no-such-link")
+        visitor.post("/sign-in/no-such-link")
+        visitor.get("/invitations/no-such-link")
+    refused = [one for one in told if one["event"] == "sign_in_refused"]
+    means = [one["means"] for one in refused]
+    assert means == [*["password"] * 3, "link", "link", "invitation"]
+    for one in refused:
+        assert one["log_level"] == "warning"
+        assert one["address"] == "testclient"
+        assert not secrets & set(one.values())
 
 
 def test_looking_at_a_link_does_not_use_it_up(
