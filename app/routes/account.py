@@ -20,7 +20,7 @@ from app.forms import (
     check_form,
 )
 from app.identity import SignedIn, get_access
-from app.models import Scope
+from app.models import Role, Scope
 from app.pages import Page, get_shell, render
 from app.routes.sign_in import (
     get_origin,
@@ -55,6 +55,19 @@ SCOPES: Sequence[tuple[Scope, str]] = (
 )
 """What a token is for, each word including those before it."""
 
+ACTS: Mapping[Role, str] = {
+    Role.reader: "read and ask questions",
+    Role.reviewer: "comment, open threads, take a stance, decide",
+    Role.editor: "import mail, revise the document, settle places",
+    Role.administrator: "look after accounts and members",
+}
+"""What a role may do, beside what those before it may."""
+
+ROLES: Sequence[tuple[Role, str]] = tuple(
+    (role, f"{role}: may {'' if role is Role.reader else 'also '}{acts}")
+    for role, acts in ACTS.items()
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountPage(Page):
@@ -70,6 +83,7 @@ class AccountPage(Page):
     tokens: Sequence[TokenRow]
     identities: Sequence[IdentityRow]
     provider: str
+    acts: Sequence[str]
     asks_password: bool
     draft: Typed = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -213,6 +227,7 @@ def _show(
         tokens=tokens.list_tokens(session, visitor.id),
         identities=identities.list_identities(session, visitor.id),
         provider=get_provider_label(request),
+        acts=[acts for role, acts in ACTS.items() if visitor.may(role)],
         draft=typed or {"days": str(DEFAULT_DAYS)},
         errors=errors or {},
     )

@@ -15,7 +15,8 @@ from app.forms import LARGEST, FormDep, RoleForm, check_form
 from app.identity import SignedIn
 from app.models import Role
 from app.pages import Page, ShellDep, get_shell, render
-from app.routes.invitations import PAGE_LENGTH, ROLES, Before, build_link
+from app.routes.account import ROLES
+from app.routes.invitations import PAGE_LENGTH, Before, build_link
 from app.routes.sign_in import keep_secret
 from app.services import accounts, audit, sessions
 from app.services.accounts import AccountRow
@@ -47,7 +48,7 @@ class OneAccountPage(Page):
     template: ClassVar[str] = "accounts/show.html"
     account: AccountRow
     acts: Sequence[AuditLine]
-    roles: Sequence[tuple[str, str]] = ROLES
+    roles: Sequence[tuple[Role, str]] = ROLES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from app.forms import (
 from app.identity import CurrentReviewer, SignedIn
 from app.models import Role
 from app.pages import Page, get_shell, render
-from app.routes.account import Number
+from app.routes.account import ROLES, Number
 from app.routes.sign_in import (
     Secret,
     get_provider_label,
@@ -41,7 +41,6 @@ router = APIRouter(include_in_schema=False)
 
 PAGE_LENGTH = 50
 INVITATION = "invitation"
-ROLES = tuple((role.value, role.value) for role in Role)
 
 Before = Annotated[int | None, Query(ge=1, le=LARGEST)]
 
@@ -56,7 +55,7 @@ class InvitationsPage(Page):
     following: int | None
     draft: Typed
     errors: Mapping[str, str] = field(default_factory=dict)
-    roles: Sequence[tuple[str, str]] = ROLES
+    roles: Sequence[tuple[Role, str]] = ROLES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

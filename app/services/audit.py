@@ -56,6 +56,8 @@ TYPES: Mapping[AuditKind, Sequence[str]] = {
 
 
 WORDS: Mapping[str, str] = {"True": "yes", "False": "no"}
+NAMES: Mapping[str, str] = {"means": "by"}
+"""What is called otherwise in words than in the log."""
 
 
 class AuditLine(NamedTuple):
@@ -72,7 +74,8 @@ class AuditLine(NamedTuple):
     def told(self) -> str:
         """Return what else is known of it, in a line."""
         return ", ".join(
-            f"{key.replace('_', ' ')} {WORDS.get(str(value), value)}"
+            f"{NAMES.get(key, key.replace('_', ' '))} "
+            f"{WORDS.get(str(value), value)}"
             for key, value in self.data.items()
             if value not in {None, ""}
         )

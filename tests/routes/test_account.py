@@ -10,6 +10,7 @@ from sqlmodel import col
 
 from app.identity import SESSION_COOKIE
 from app.models import Reviewer, Role, Scope, SignIn, Token
+from app.routes.account import ACTS
 from app.services import accounts, reviewers, sessions, tokens
 from app.services.passwords import Passwords
 from tests.account_site import Site, run_site
@@ -37,9 +38,18 @@ def test_a_reader_finds_sessions_and_tokens_on_the_page(site: Site) -> None:
     page = site.enter("rita", Role.reader).get("/account/")
     assert page.status_code == 200
     assert "this one" in page.text
+    assert "You may read and ask questions.</p>" in page.text
     assert page.headers["cache-control"] == "no-store"
     assert page.headers.get_list("referrer-policy") == ["strict-origin"]
     assert site.open().get("/account/").status_code == 401
+
+
+def test_an_account_says_what_its_role_may_do(site: Site) -> None:
+    """All that a role may, those before it included."""
+    acts = list(ACTS.values())
+    for number, role in enumerate(Role, start=1):
+        page = site.enter(f"one-{role}", role).get("/account/").text
+        assert f"You may {'; '.join(acts[:number])}.</p>" in page
 
 
 def test_a_token_is_shown_once_and_works_within_its_scope(site: Site) -> None:

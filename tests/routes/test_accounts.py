@@ -212,6 +212,13 @@ def test_the_audit_view_is_narrowed_and_goes_on(site: Site) -> None:
     boss.post("/accounts/@aida/role", data={"role": "reader"})
     page = boss.get("/accounts/audit?account=aida&kind=accounts").text
     assert "reviewer.role_changed" in page
+    signed_in = boss.get("/accounts/audit?account=aida&kind=sign-ins").text
+    assert '<td data-label="How">by test</td>' in signed_in
+    chosen = boss.get("/accounts/@aida").text
+    assert (
+        '<option value="reader" selected>reader: may read and ask questions<'
+        in chosen
+    )
     assert "reviewer.signed_in" not in page
     assert boss.get("/accounts/audit?kind=all").status_code == 422
     boss.headers["Accept"] = "application/json"
