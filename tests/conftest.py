@@ -130,6 +130,10 @@ class SQLiteCopies:
         shutil.copyfile(self.folder / f"{template}.db", path)
         return f"sqlite:///{path}"
 
+    def place(self, template: str, folder: Path) -> None:
+        """Put a copy where a server with this folder of data finds it."""
+        shutil.copyfile(self.folder / f"{template}.db", folder / "review.db")
+
     def drop(self, url: str) -> None:
         """Remove a copy, before thousands of them fill the disk."""
         path = url.removeprefix("sqlite:///")

@@ -21,6 +21,8 @@ from playwright.sync_api import (
     Request,
 )
 
+from tests.conftest import SQLiteCopies
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(sys.executable).parent / "vmi-review"
 # the shell is Chromium without windows, and takes two thirds of its time
@@ -63,7 +65,7 @@ class Server:
 
 @contextmanager
 def serve(folder: Path) -> Iterator[Server]:
-    """Start vmi-review as a user does, on an empty data folder."""
+    """Start vmi-review as a user does, on its folder of data."""
     output = folder / "output"
     environment = {
         **os.environ,
@@ -89,9 +91,16 @@ def serve(folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return the server of all tests that need none of their own."""
-    with serve(tmp_path_factory.mktemp("live")) as running:
+def server(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_copies: SQLiteCopies
+) -> Iterator[Server]:
+    """Return the server of all tests that need none of their own.
+
+    The corpus is loaded already: that takes longer than a test.
+    """
+    folder = tmp_path_factory.mktemp("live")
+    sqlite_copies.place("full", folder)
+    with serve(folder) as running:
         yield running
 
 

@@ -23,6 +23,7 @@ from playwright.sync_api import (
 from app.errors import InvalidError
 from app.services.preparing import prepare_mail
 from tests.browser.conftest import Server, serve
+from tests.conftest import SQLiteCopies
 from tests.hostile_mails import make_mutant, read_mails
 
 pytestmark = pytest.mark.browser
@@ -94,13 +95,17 @@ def choose_mutants() -> Iterator[bytes]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def site(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_copies: SQLiteCopies
+) -> Iterator[Server]:
     """Run a server of its own: no other test is to meet these mails."""
-    folder = tmp_path_factory.mktemp("mutants")
+    mails = tmp_path_factory.mktemp("mutants")
     for number, raw in enumerate(islice(choose_mutants(), SAMPLE)):
-        (folder / f"{number}.eml").write_bytes(raw)
-    with serve(tmp_path_factory.mktemp("hostile")) as server:
-        server.run("import", str(folder))
+        (mails / f"{number}.eml").write_bytes(raw)
+    folder = tmp_path_factory.mktemp("hostile")
+    sqlite_copies.place("full", folder)
+    with serve(folder) as server:
+        server.run("import", str(mails))
         yield server
 
 

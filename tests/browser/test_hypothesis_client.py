@@ -60,8 +60,7 @@ def review(
     if not PACKAGE.is_dir():
         pytest.skip(f"the client is not installed: npm ci --prefix {CLIENT}")
     folder = tmp_path_factory.mktemp("hypothesis")
-    copy = sqlite_copies.make("full").removeprefix("sqlite:///")
-    Path(copy).rename(folder / "review.db")
+    sqlite_copies.place("full", folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(SETTING, str(PACKAGE))
         with serve(folder) as server:
