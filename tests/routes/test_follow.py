@@ -27,6 +27,7 @@ count = 0
 [outcomes]
 wraps = { is = "count == 0xffffffff" }
 """
+SHORT = 2.0
 MANY = "".join(
     f'[variants.v{number}]\nplatform = "native"\n' for number in range(14)
 )
@@ -111,6 +112,7 @@ def test_who_asked_or_an_editor_cancels_a_run(
 def test_a_run_is_stored_though_nobody_waits(
     client: TestClient, explorer: Explorer, database: Database
 ) -> None:
+    explorer.seconds = SHORT
     url = begin(client, LOOP)
     run_id = url.split("/")[2]
     job = explorer.find(run_id)
@@ -143,6 +145,7 @@ def test_a_run_that_fails_says_why(
         raise LookupError("secret")
 
     monkeypatch.setattr(runs, "store_report", fail)
+    explorer.seconds = SHORT
     url = begin(client, LOOP)
     job = explorer.find(url.split("/")[2])
     assert job is not None
