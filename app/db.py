@@ -8,6 +8,7 @@ keeps writers in line (see CONTRIBUTING, «The database»).
 import importlib
 import threading
 import zlib
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import (
     AbstractContextManager,
@@ -15,6 +16,7 @@ from contextlib import (
     asynccontextmanager,
     contextmanager,
     nullcontext,
+    suppress,
 )
 from datetime import UTC, datetime
 from pathlib import Path
@@ -185,7 +187,10 @@ class Database:
         )
         self._readers = Semaphore(READERS)
         self._writers = Semaphore(1 if self.is_sqlite else WRITERS)
-        self._waiting: list[Turn[Any]] = []
+        self._waiting: deque[Turn[Any]] = deque()
+        self._turns: AbstractContextManager[object] = (
+            threading.Lock() if self.is_sqlite else nullcontext()
+        )
         self._watcher: PoolProxiedConnection | None = None
         self.on_commit: set[Callable[[], object]] = set()
         """Called after each change that was made here, by its thread."""
@@ -242,21 +247,32 @@ class Database:
         try:
             async with self._writers:
                 if not turn.is_over:
-                    turns = self._choose_turns(turn)
-                    await to_thread.run_sync(take_turns, turns, self.write)
+                    await to_thread.run_sync(self._take_turns, turn)
         except BaseException:
-            # called off before anybody took it up
-            if turn in self._waiting:
+            # called off, if nobody took it up before
+            with suppress(ValueError):
                 self._waiting.remove(turn)
             raise
         return turn.get_result()
 
-    def _choose_turns(self, first: Turn[Any]) -> list[Turn[Any]]:
-        """Take up the turn that has come, and those it shares with."""
-        chosen = self._waiting[:TOGETHER] if self.is_sqlite else [first]
-        for turn in chosen:
-            self._waiting.remove(turn)
-        return chosen
+    def _take_turns(self, first: Turn[Any]) -> None:
+        """Carry out the turn that has come, and those it shares with.
+
+        They are taken up here, in the thread that carries them out: whoever
+        is called off on the way to it leaves the others waiting, and one who
+        is called off meanwhile lets the next wait at the lock.
+        """
+        with self._turns:
+            if first.is_over:
+                return
+            chosen = [first]
+            with suppress(ValueError):
+                self._waiting.remove(first)
+            # each step by itself: who is called off may go in between
+            with suppress(IndexError):
+                while self.is_sqlite and len(chosen) < TOGETHER:
+                    chosen.append(self._waiting.popleft())
+            take_turns(chosen, self.write)
 
     def upgrade(self) -> None:
         """Bring the tables to the newest migration."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from fastapi import FastAPI
@@ -15,9 +16,10 @@ from app.identity import SESSION_COOKIE
 from app.main import create_app
 from app.models import Role, Scope
 from app.policies import Budget, Policy
-from app.services import accounts, members, sessions, tokens
+from app.services import accounts, members, sessions, signing, tokens
 from app.services.access import Access
-from app.services.reviewers import Visitor
+from app.services.hypothesis_tokens import ACCESS, SESSION
+from app.services.reviewers import Visitor, compute_digest
 from tests.conftest import SQLiteCopies
 from tests.factories import make_token, make_visitor
 
@@ -260,6 +262,26 @@ def test_who_was_looked_up_is_known_for_a_while_and_no_longer_than_good() -> (
     assert Known(Access(until=now + hour), moment).is_good()
     assert not Known(Access(until=now - hour), moment).is_good()
     assert not Known(Access(), moment - KEPT_SECONDS).is_good()
+
+
+def test_a_clients_statement_is_good_until_its_own_end(
+    app: FastAPI, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends long before the session that it tells of does."""
+    with app.state.database.write() as session:
+        ada = make_visitor(session)
+        secret = sessions.sign_in(session, ada.id, days=1, means="test")
+    claims = {SESSION: compute_digest(secret)}
+    token = signing.sign(app.state.secret_key, ACCESS, claims, seconds=60)
+    headers = {"Authorization": f"Bearer {token}"}
+
+    def ask() -> int:
+        return client.get("/h/api/profile", headers=headers).status_code
+
+    assert [ask(), ask()] == [200, 200]
+    later = time.time() + 61
+    monkeypatch.setattr(signing, "time", SimpleNamespace(time=lambda: later))
+    assert ask() == 401
 
 
 def test_no_other_secret_is_taken_for_the_one_that_is_known(

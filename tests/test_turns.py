@@ -1,10 +1,12 @@
 """Changes that wait for one another: one commit, and each by itself."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 
 import pytest
+from anyio.to_thread import current_default_thread_limiter
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -193,6 +195,56 @@ def test_a_change_that_is_called_off_while_it_waits_is_not_made(
 
     asyncio.run(run())
     assert list_subjects(one_writer) == ["t:2"]
+
+
+def test_who_is_called_off_on_the_way_to_a_thread_takes_no_other_along(
+    one_writer: Database,
+) -> None:
+    async def run() -> None:
+        threads, busy = current_default_thread_limiter(), object()
+        threads.total_tokens = 1
+        threads.acquire_on_behalf_of_nowait(busy)
+        off = asyncio.create_task(one_writer.change(append("t:1")))
+        on = asyncio.create_task(one_writer.change(append("t:2")))
+        while not threads.statistics().tasks_waiting:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0)
+        off.cancel()
+        threads.release_on_behalf_of(busy)
+        assert await on == "t:2"
+        with pytest.raises(asyncio.CancelledError):
+            await off
+
+    asyncio.run(run())
+    assert list_subjects(one_writer) == ["t:2"]
+
+
+def test_who_is_called_off_in_the_thread_lets_the_others_wait_for_it(
+    one_writer: Database,
+) -> None:
+    """What was begun comes to its end, once."""
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def dawdle(session: Session) -> None:
+        begun.set()
+        goes_on.wait()
+        append("t:1")(session)
+
+    async def run() -> None:
+        async with one_writer.enter(reads=False):
+            off = asyncio.create_task(one_writer.change(dawdle))
+            on = asyncio.create_task(one_writer.change(append("t:2")))
+            await asyncio.sleep(0)
+        await asyncio.to_thread(begun.wait)
+        off.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await off
+        late = asyncio.create_task(one_writer.change(append("t:3")))
+        await asyncio.sleep(0)
+        goes_on.set()
+        assert [await on, await late] == ["t:2", "t:3"]
+
+    asyncio.run(run())
+    assert list_subjects(one_writer) == ["t:1", "t:2", "t:3"]
 
 
 def test_refusals_alone_are_raised_as_they_are(

@@ -92,7 +92,8 @@ class Access:
 
     `session_id` is the session whose cookie was sent. `is_unknown` says that
     a token was sent which is nobody's, `is_due` that the use of the secret
-    has to be noted, and `until` when it ends, if it does.
+    has to be noted, and `until` when it ends, if it does. `is_stated` says
+    that a statement of ours told of the secret, which may end before it.
     """
 
     visitor: Visitor | None = None
@@ -100,6 +101,7 @@ class Access:
     session_id: int | None = None
     is_unknown: bool = False
     is_due: bool = False
+    is_stated: bool = False
     until: datetime | None = None
 
 
@@ -141,6 +143,7 @@ def find_session_holder(session: Session, digest: str) -> Access:
     return Access(
         visitor=visitor,
         may_read=_may_read(session, row, visitor),
+        is_stated=True,
         until=row.expires_at,
     )
 
