@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from app.dependencies import SessionDep, get_database
-from app.identity import SignedIn, get_access, require_visitor
+from app.identity import get_access, require_visitor
 from app.routes.annotation_collections import (
     AskedDep,
     answer_collection,
@@ -199,18 +199,13 @@ async def _create(request: Request, sent: Sent, container: str) -> Response:
         )
 
     row = await get_database(request).change(store)
-    answer = partial(
-        _answer,
+    return await _answer(
         request,
         row,
         sent.form,
         status=HTTPStatus.CREATED,
         headers={"Location": get_base(request) + make_path(row)},
     )
-    # Turtle takes its time
-    if sent.form is Form.turtle:
-        return await run_in_threadpool(answer)
-    return answer()
 
 
 @router.get("/annotations/{name}", summary="An annotation", **READS)
@@ -248,11 +243,11 @@ def _show(
 
 
 @router.put("/annotations/{name}", summary="Replace an annotation", **CHANGES)
-def replace_annotation(
-    request: Request, sent: SentDep, session: SessionDep, name: Name
+async def replace_annotation(
+    request: Request, sent: SentDep, name: Name
 ) -> Response:
     """Put another annotation in the place of one's own."""
-    return _replace(request, session, sent, ("", name))
+    return await _replace(request, sent, ("", name))
 
 
 @router.put(
@@ -260,44 +255,41 @@ def replace_annotation(
     summary="Replace an annotation of a proposal's container",
     **CHANGES,
 )
-def replace_proposal_annotation(
-    request: Request,
-    sent: SentDep,
-    session: SessionDep,
-    proposal: ProposalSlug,
-    name: Name,
+async def replace_proposal_annotation(
+    request: Request, sent: SentDep, proposal: ProposalSlug, name: Name
 ) -> Response:
     """Put another annotation in the place of one's own."""
-    return _replace(request, session, sent, (proposal, name))
+    return await _replace(request, sent, (proposal, name))
 
 
-def _replace(
-    request: Request, session: Session, sent: Sent, place: tuple[str, str]
+async def _replace(
+    request: Request, sent: Sent, place: tuple[str, str]
 ) -> Response:
     container, name = place
-    stored = read_stored(session, name)
-    if stored.container != container:
-        return _redirect(stored, name)
-    require_state(request, _complete(request, stored), sent.document)
-    changed = annotation_changes.replace_annotation(
-        session, sent.visitor, name, sent.document, version=stored.version
-    )
-    return _answer(request, changed, sent.form)
+
+    def store(session: Session) -> AnnotationRow | Stored:
+        stored = read_stored(session, name)
+        if stored.container != container:
+            return stored
+        require_state(request, _complete(request, stored), sent.document)
+        return annotation_changes.replace_annotation(
+            session, sent.visitor, name, sent.document, version=stored.version
+        )
+
+    changed = await get_database(request).change(store)
+    if isinstance(changed, Stored):
+        return _redirect(changed, name)
+    return await _answer(request, changed, sent.form)
 
 
 @router.delete(
     "/annotations/{name}", summary="Delete an annotation", **DELETES
 )
-def delete_annotation(
-    request: Request,
-    *,
-    visitor: SignedIn,
-    session: SessionDep,
-    name: Name,
-    reason: Reason = "",
+async def delete_annotation(
+    request: Request, name: Name, reason: Reason = ""
 ) -> Response:
     """Delete an annotation; nothing is ever found at its address again."""
-    return _delete(request, session, visitor, ("", name), reason)
+    return await _delete(request, ("", name), reason)
 
 
 @router.delete(
@@ -305,34 +297,32 @@ def delete_annotation(
     summary="Delete an annotation of a proposal's container",
     **DELETES,
 )
-def delete_proposal_annotation(  # noqa: PLR0913 - each is a part of the request
-    request: Request,
-    *,
-    visitor: SignedIn,
-    session: SessionDep,
-    proposal: ProposalSlug,
-    name: Name,
-    reason: Reason = "",
+async def delete_proposal_annotation(
+    request: Request, proposal: ProposalSlug, name: Name, reason: Reason = ""
 ) -> Response:
     """Delete an annotation; nothing is ever found at its address again."""
-    return _delete(request, session, visitor, (proposal, name), reason)
+    return await _delete(request, (proposal, name), reason)
 
 
-def _delete(
-    request: Request,
-    session: Session,
-    visitor: Visitor,
-    place: tuple[str, str],
-    reason: str,
+async def _delete(
+    request: Request, place: tuple[str, str], reason: str
 ) -> Response:
     container, name = place
-    stored = read_stored(session, name)
-    if stored.container != container:
-        return _redirect(stored, name)
-    require_state(request, _complete(request, stored), {})
-    annotation_changes.delete_annotation(
-        session, visitor, name, reason=reason, version=stored.version
-    )
+    visitor = require_visitor(get_access(request).visitor)
+
+    def bury(session: Session) -> Stored | None:
+        stored = read_stored(session, name)
+        if stored.container != container:
+            return stored
+        require_state(request, _complete(request, stored), {})
+        annotation_changes.delete_annotation(
+            session, visitor, name, reason=reason, version=stored.version
+        )
+        return None
+
+    elsewhere = await get_database(request).change(bury)
+    if elsewhere is not None:
+        return _redirect(elsewhere, name)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -347,7 +337,7 @@ def _complete(request: Request, stored: Stored) -> str:
     return complete(stored.document, get_base(request))
 
 
-def _answer(
+async def _answer(
     request: Request,
     row: AnnotationRow,
     form: Form,
@@ -356,4 +346,10 @@ def _answer(
     headers: Mapping[str, str] = MappingProxyType({}),
 ) -> Response:
     content = write_json(absolutize(row.document, get_base(request)))
-    return answer_form(form, content, {**HEADERS, **headers}, status=status)
+    answer = partial(
+        answer_form, form, content, {**HEADERS, **headers}, status=status
+    )
+    # Turtle takes its time
+    if form is Form.turtle:
+        return await run_in_threadpool(answer)
+    return answer()

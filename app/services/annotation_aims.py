@@ -22,17 +22,18 @@ from app.models import (
     Motivation,
     Revision,
     Section,
+    ThreadState,
 )
 from app.services.anchoring import CERTAIN
 from app.services.annotation_places import (
     Clause,
     Spot,
     find_spot,
-    make_clause,
 )
 from app.services.annotation_reading import Checked, Target
 from app.services.annotation_selectors import Selection
-from app.services.annotations import Passage, make_passage
+from app.services.annotations import OPENER, Passage, make_passage
+from app.services.clauses import read_clauses
 from app.services.revisions import select_newest_id
 
 SUFFIXES = (".json", ".jsonld", ".md", ".html")
@@ -47,11 +48,21 @@ _NEWEST = _EDITIONS.where(col(Revision.id) == select_newest_id())
 
 _TABLES = SQLModel.metadata.tables
 _NOTES, _THREADS = _TABLES["annotation"].c, _TABLES["thread"].c
-_THREAD = select(_THREADS.id, _THREADS.slug).where(
+_POSTS = _TABLES["annotation"].alias()
+_LAST = (
+    select(func.max(_POSTS.c.position))
+    .where(_POSTS.c.thread_id == _THREADS.id)
+    .correlate(_TABLES["thread"])
+    .scalar_subquery()
+)
+_THREAD = select(_THREADS.id, _THREADS.slug, _THREADS.state, _LAST).where(
     _THREADS.slug.in_((bindparam("slug"), bindparam("page")))
 )
 _PARENT = (
-    select(_NOTES.thread_id, _THREADS.slug, _NOTES.id)
+    select(
+        *(_NOTES.thread_id, _THREADS.slug, _THREADS.state, _LAST),
+        *(_NOTES.id, _NOTES.position),
+    )
     .select_from(
         _TABLES["annotation"].outerjoin(
             _TABLES["thread"], _THREADS.id == _NOTES.thread_id
@@ -93,11 +104,18 @@ class Point(NamedTuple):
 
 
 class Aim(NamedTuple):
-    """What an annotation speaks of; `thread` is a slug."""
+    """What an annotation speaks of; `thread` is a slug.
+
+    `state` is how that stands, and `last` the number of its newest post, if
+    it has any; `answers_opener` says that `parent` is what opened it.
+    """
 
     thread_id: int | None = None
     thread: str | None = None
+    state: ThreadState | None = None
+    last: int | None = None
     parent: str | None = None
+    answers_opener: bool = False
     points: Sequence[Point] = ()
 
 
@@ -129,6 +147,9 @@ def _split(source: str) -> tuple[str, str, str | None]:
     if found is None:
         return "", "", None
     noun, _, rest = unquote(found[1])[1:].partition("/")
+    if "\0" in rest:
+        # PostgreSQL knows no text with a NUL in it
+        return "", "", None
     fragment = found[2]
     return noun, rest.strip("/"), unquote(fragment) if fragment else None
 
@@ -143,20 +164,19 @@ def _cut_suffix(name: str) -> str:
 def _find_thread(session: Session, slug: str) -> Aim:
     wanted = {"slug": slug, "page": _cut_suffix(slug)}
     row = session.connection().execute(_THREAD, wanted).first()
-    return Aim(row[0], row[1]) if row else Aim()
+    return Aim(*row) if row else Aim()
 
 
 def _find_parent(session: Session, id_: str) -> Aim:
     row = session.connection().execute(_PARENT, {"id": id_}).first()
-    return Aim(*row) if row else Aim()
+    return Aim(*row[:-1], row.position == OPENER) if row else Aim()
 
 
 class _Finder:
-    """Finds points; each text is read once."""
+    """Finds points."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.clauses: dict[int, list[Clause]] = {}
 
     def find_in_document(
         self, target: Target, rest: str, fragment: str | None
@@ -166,7 +186,7 @@ class _Finder:
         edition, name = self._find_edition(rest, selection.at)
         if edition is None:
             return []
-        clauses = self._read_clauses(edition.id)
+        clauses = read_clauses(self.session, edition.id)
         names = [n for n in (selection.fragment, fragment, name) if n]
         named = None
         for one in names:
@@ -206,24 +226,6 @@ class _Finder:
         if chosen is not None:
             row = self.session.execute(chosen).first() or newest
         return Edition(row[0] or 0, row[1], row[0] == newest[0]), name
-
-    def _read_clauses(self, revision_id: int) -> list[Clause]:
-        if revision_id not in self.clauses:
-            rows = self.session.execute(
-                select(
-                    col(Section.id),
-                    col(Section.anchor),
-                    col(Section.number),
-                    col(Section.title),
-                    col(Section.html),
-                )
-                .where(col(Section.revision_id) == revision_id)
-                .order_by(col(Section.position))
-            )
-            self.clauses[revision_id] = [
-                make_clause(row[0] or 0, *row[1:]) for row in rows
-            ]
-        return self.clauses[revision_id]
 
     def _make_point(
         self,
@@ -292,7 +294,7 @@ class _Finder:
         if not selection.exact.strip():
             spot = Spot(AnchorState.exact, CERTAIN, None)
             return [Point(edition, None, *row, spot, None)]
-        clauses = self._read_clauses(edition.id)
+        clauses = read_clauses(self.session, edition.id)
         section_id = self.session.scalar(
             select(col(CallSection.section_id))
             .join(Section, col(Section.id) == col(CallSection.section_id))

@@ -286,7 +286,12 @@ def replace_annotation(
     keep_stance(session, visitor, annotation, row.document)
     if changed.thread is not None:
         put_bodies_forward(
-            session, visitor, changed.thread, annotation.document, checked
+            session,
+            visitor,
+            changed.thread,
+            annotation.document,
+            checked,
+            was=row.document if row.thread == changed.thread else {},
         )
     logger.info("annotation_changed", annotation=id_)
     return changed

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel, col
 
@@ -51,15 +51,8 @@ MOST_CALLS = 20
 MOST_ANCESTORS = 1000
 
 
-_TABLES = SQLModel.metadata.tables
-_NOTES, _THREADS = _TABLES["annotation"].c, _TABLES["thread"].c
-# put together once, and of tables: they come with every post
-_LAST = select(func.max(_NOTES.position)).where(
-    _NOTES.thread_id == bindparam("thread")
-)
-_POSITION = select(_NOTES.position).where(_NOTES.id == bindparam("id"))
-_STATE = select(_THREADS.state).where(_THREADS.id == bindparam("thread"))
-_ADD = insert(_TABLES["annotation"])
+# put together once, and of a table: it comes with every post
+_ADD = insert(SQLModel.metadata.tables["annotation"])
 
 
 class Placed(NamedTuple):
@@ -83,12 +76,14 @@ def place_annotation(
     """Store a new annotation where it belongs; return its thread, if any."""
     if _opens(annotation, checked, aim):
         return _open_thread(session, visitor, annotation, checked, aim.points)
-    _join(session, annotation, checked, aim)
+    _join(annotation, checked, aim)
     _add(session, annotation)
     _add_points(session, visitor.actor, annotation, aim)
     if annotation.thread_id is None or aim.thread is None:
         return None
-    return Placed(aim.thread, _wake(session, annotation.thread_id))
+    if aim.state == ThreadState.unanswered and not checked.is_moderating:
+        _wake(session, annotation.thread_id)
+    return Placed(aim.thread, aim.state)
 
 
 def _add(session: Session, annotation: NewAnnotation) -> None:
@@ -109,7 +104,6 @@ def _add_points(
 
 
 def _join(
-    session: Session,
     annotation: Annotation | NewAnnotation,
     checked: Checked,
     aim: Aim,
@@ -117,33 +111,21 @@ def _join(
     """Make an annotation a reply to what it speaks of."""
     annotation.parent_id = aim.parent
     annotation.thread_id, annotation.position = None, OPENER
-    speaks = bool(checked.words or checked.links or checked.stance)
-    if aim.thread_id is not None and speaks:
-        last = session.connection().scalar(_LAST, {"thread": aim.thread_id})
+    if aim.thread_id is not None and checked.is_said:
         annotation.thread_id = aim.thread_id
-        annotation.position = (last or OPENER) + 1
-        if aim.parent is not None and _is_opener(session, aim.parent):
+        annotation.position = (aim.last or OPENER) + 1
+        if aim.answers_opener:
             # posts that answer the opener stand at the top
             annotation.parent_id = None
 
 
-def _is_opener(session: Session, id_: str) -> bool:
-    position = session.connection().scalar(_POSITION, {"id": id_})
-    return bool(position == OPENER)
-
-
-def _wake(session: Session, thread_id: int) -> ThreadState | None:
-    """Open a thread again that had no answer; return how it stood."""
-    was: ThreadState | None = session.connection().scalar(
-        _STATE, {"thread": thread_id}
+def _wake(session: Session, thread_id: int) -> None:
+    """Open a thread again that had no answer."""
+    session.execute(
+        update(Thread)
+        .where(col(Thread.id) == thread_id)
+        .values(state=ThreadState.open)
     )
-    if was == ThreadState.unanswered:
-        session.execute(
-            update(Thread)
-            .where(col(Thread.id) == thread_id)
-            .values(state=ThreadState.open)
-        )
-    return was
 
 
 def _opens(annotation: NewAnnotation, checked: Checked, aim: Aim) -> bool:
@@ -255,7 +237,7 @@ def move_annotation(
         )
         if answered is not None:
             raise ConflictError("it was answered, so it stays in its place")
-        _join(session, annotation, checked, aim)
+        _join(annotation, checked, aim)
         session.flush()
     remove_anchors(session, annotation.id)
     _add_points(session, visitor.actor, annotation, aim)

@@ -84,6 +84,16 @@ class Checked:
         return self.motivations[0]
 
     @property
+    def is_said(self) -> bool:
+        """Tell whether it says what others may answer."""
+        return bool(self.words or self.links or self.stance or self.state)
+
+    @property
+    def is_moderating(self) -> bool:
+        """Tell whether it moderates, above all, and so answers nothing."""
+        return self.motivation is Motivation.moderating
+
+    @property
     def source(self) -> str:
         """Return what is spoken of first."""
         return self.targets[0].source

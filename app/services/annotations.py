@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import structlog
 import uuid_utils
-from sqlalchemy import func, select, update
+from sqlalchemy import ScalarSelect, case, func, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
@@ -40,6 +40,7 @@ OPENER = 0
 DEEPEST = 6  # deeper replies stand beside the one they answer
 AROUND = 32  # code points that a quote selector keeps before and after
 logger = structlog.get_logger()
+_is_moderating = col(Annotation.motivation) == Motivation.moderating
 
 Document = Mapping[str, Any]
 
@@ -48,7 +49,8 @@ class PostRow(NamedTuple):
     """A post as it was stored, and who wrote it.
 
     `account` is the name of the reviewer who did; `stance` is the one that
-    it tells of, while that is the writer's. A deleted post has no text.
+    it tells of, while that is the writer's. A deleted post has no text. One
+    that moderates is no reply; `now` is how it lets the thread stand.
     """
 
     id: str
@@ -66,6 +68,8 @@ class PostRow(NamedTuple):
     is_deleted: bool = False
     stance: StanceValue | None = None
     position: int = 1
+    is_moderating: bool = False
+    now: ThreadState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,13 @@ class Post:
 
     row: PostRow
     replies: Sequence["Post"]
+
+    @property
+    def has_reply(self) -> bool:
+        """Tell whether it, or what answers it, answers the thread."""
+        return not self.row.is_moderating or any(
+            post.has_reply for post in self.replies
+        )
 
 
 class Passage(NamedTuple):
@@ -96,6 +107,25 @@ class Spoken(NamedTuple):
     def rows(self) -> list[PostRow]:
         """Return the opener and what came after, in one list."""
         return [self.opener, *self.posts] if self.opener else self.posts
+
+
+def count_replies() -> ScalarSelect[int]:
+    """Return the part of a query that counts the replies of its thread.
+
+    What opened it, what was deleted and what only moderates is none.
+    """
+    return (
+        select(func.count())
+        .select_from(Annotation)
+        .where(
+            col(Annotation.thread_id) == col(Thread.id),
+            col(Annotation.position) > OPENER,
+            col(Annotation.deleted_at).is_(None),
+            ~_is_moderating,
+        )
+        .correlate(Thread)
+        .scalar_subquery()
+    )
 
 
 def list_posts(session: Session, thread_id: int) -> list[PostRow]:
@@ -153,6 +183,14 @@ def _read_posts(session: Session, *conditions: Any) -> list[PostRow]:  # noqa: A
             col(Annotation.deleted_at),
             col(Stance.value),
             col(Annotation.position),
+            _is_moderating,
+            # a document is long, and of most nothing is asked
+            case(
+                (
+                    _is_moderating,
+                    col(Annotation.document)["review:state"].as_string(),
+                )
+            ),
         )
         .outerjoin(Person, col(Person.id) == col(Annotation.person_id))
         .outerjoin(Reviewer, col(Reviewer.id) == col(Annotation.reviewer_id))
@@ -180,6 +218,8 @@ def _read_posts(session: Session, *conditions: Any) -> list[PostRow]:  # noqa: A
             is_deleted=row[12] is not None,
             stance=row[13],
             position=row[14],
+            is_moderating=row[15],
+            now=row[16] and ThreadState(row[16]),
         )
         for row in rows
     ]

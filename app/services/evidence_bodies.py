@@ -5,10 +5,14 @@ with the text and the model of now, its answer is put forward on the thread.
 `review:expected` says what its author expects: an answer, where the body's
 address names the platform and the outcome, or else an outcome, which then
 should happen always. What was not run, or is not told apart, stays a link.
+A body brings evidence once: what was withdrawn since does not come back when
+other words around it change, and deleted words leave it on the thread.
 """
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -25,20 +29,31 @@ from app.services.reviewers import Visitor
 
 EXPECTED = "review:expected"
 MOST_FIELDS = 10
+MOST_BROUGHT = 10
+"""Bodies that bring evidence at most; more of them are links."""
+
 _QUESTION = re.compile(r"/(?:whatif|api/scenarios)/([^/]+?)/?")
 _RUN = re.compile(r"/(?:api/)?runs/([0-9a-f]{64})/?")
 
 Document = Mapping[str, Any]
+NOTHING: Document = MappingProxyType({})
 
 
-def put_bodies_forward(
+def put_bodies_forward(  # noqa: PLR0913 - each is a part of the claim
     session: Session,
     visitor: Visitor,
     thread: str,
     document: Document,
     checked: Checked,
+    *,
+    was: Document = NOTHING,
 ) -> None:
     """Put forward what an objection on a thread stands on.
+
+    Parameters
+    ----------
+    was
+        What it said there before, which brings nothing again.
 
     Raises
     ------
@@ -47,10 +62,21 @@ def put_bodies_forward(
     """
     if Motivation.assessing not in checked.motivations:
         return
+    sources = dict.fromkeys(_list_sources(document))
+    if all(
+        was.get(key) == document.get(key) for key in ("motivation", EXPECTED)
+    ):
+        for source in _list_sources(was):
+            sources.pop(source, None)
+    for source in islice(sources, MOST_BROUGHT):
+        for claim in _list_claims(session, source, document):
+            evidence.put_forward(session, visitor, thread, claim)
+
+
+def _list_sources(document: Document) -> Iterator[str]:
     for body in list_values(document.get("body")):
         if _is_described(body):
-            for claim in _list_claims(session, body["source"], document):
-                evidence.put_forward(session, visitor, thread, claim)
+            yield body["source"]
 
 
 def _is_described(body: object) -> bool:
@@ -70,7 +96,7 @@ def _list_claims(
         return
     expected = document.get(EXPECTED)
     query = urlsplit(source).query
-    named = dict(parse_qsl(query, max_num_fields=MOST_FIELDS))
+    named = dict(parse_qsl(query) if query.count("&") < MOST_FIELDS else ())
     if expected in EXPECTABLE and {"platform", "outcome"} <= named.keys():
         yield Claim(
             run_id=run.id,
@@ -95,7 +121,8 @@ def _find_run(session: Session, source: str) -> str | None:
     if run := _RUN.fullmatch(path):
         return run[1]
     question = _QUESTION.fullmatch(path)
-    if question is None:
+    # no database but SQLite knows a text with a NUL in it
+    if question is None or "\0" in path:
         return None
     found: str | None = session.scalar(
         select(col(Scenario.run_id)).where(col(Scenario.slug) == question[1])

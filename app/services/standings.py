@@ -13,7 +13,6 @@ from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from app.models import (
-    Annotation,
     Person,
     Reviewer,
     Severity,
@@ -21,7 +20,7 @@ from app.models import (
     ThreadKind,
     ThreadState,
 )
-from app.services.annotations import OPENER
+from app.services.annotations import count_replies
 
 OPEN = frozenset(
     {ThreadState.open, ThreadState.unanswered, ThreadState.deferred}
@@ -83,18 +82,8 @@ def get_weight(state: ThreadState, severity: Severity) -> int:
 
 def select_standings(
     *more: ColumnElement[Any] | Mapped[Any],
-) -> Select[Any]:
+) -> Select[*tuple[Any, ...]]:
     """Return the query whose rows start with the fields of `Standing`."""
-    replies = (
-        select(func.count(col(Annotation.id)))
-        .where(
-            col(Annotation.thread_id) == col(Thread.id),
-            col(Annotation.position) > OPENER,
-            col(Annotation.deleted_at).is_(None),
-        )
-        .correlate(Thread)
-        .scalar_subquery()
-    )
     return (
         select(
             col(Thread.id),
@@ -106,7 +95,7 @@ def select_standings(
             col(Thread.severity),
             col(Thread.state),
             col(Thread.opened_at),
-            replies,
+            count_replies(),
             *more,
         )
         .outerjoin(Person, col(Person.id) == col(Thread.person_id))

@@ -31,7 +31,6 @@ from app.errors import NotFoundError
 from app.models import (
     Anchor,
     AnchorState,
-    Annotation,
     Call,
     Message,
     Person,
@@ -46,7 +45,7 @@ from app.models import (
     ThreadState,
 )
 from app.services.anchoring import Method
-from app.services.annotations import OPENER
+from app.services.annotations import count_replies
 from app.services.revisions import select_newest_id
 from app.services.sections import make_slug
 from app.services.standings import SETTLED
@@ -70,7 +69,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadRow:
-    """A thread as a list shows it; `replies` counts its posts."""
+    """A thread as a list shows it, with how many replied."""
 
     id: int
     position: int
@@ -280,17 +279,6 @@ def _read_rows(
     order: Sequence[SQLColumnExpression[Any]],
 ) -> list[ThreadRow]:
     ids = chosen.subquery()
-    replies = (
-        select(func.count())
-        .select_from(Annotation)
-        .where(
-            col(Annotation.thread_id) == col(Thread.id),
-            col(Annotation.position) > OPENER,
-            col(Annotation.deleted_at).is_(None),
-        )
-        .correlate(Thread)
-        .scalar_subquery()
-    )
     rows = session.execute(
         select(
             col(Thread.id),
@@ -303,7 +291,7 @@ def _read_rows(
             col(Thread.outcome),
             _opener.label("opener"),
             col(Thread.opened_at),
-            replies.label("replies"),
+            count_replies().label("replies"),
         )
         .join(ids, ids.c.id == col(Thread.id))
         .outerjoin(Person, col(Person.id) == col(Thread.person_id))

@@ -157,6 +157,21 @@ def test_what_opened_a_thread_is_edited_and_deleted_too(crew: Crew) -> None:
     assert "<i>deleted</i>" in page
 
 
+def test_who_moderates_says_how_the_thread_stands_and_is_no_reply(
+    crew: Crew,
+) -> None:
+    slug = crew.open_thread("ada", "to be settled")
+    sent = {"state": "deferred", "reason": "After the merge."}
+    path = f"/api/threads/{slug}"
+    tag = crew.ask("ed", "GET", path).headers["etag"]
+    answer = crew.ask("ed", "PATCH", path, sent=sent, If_Match=tag)
+    assert answer.status_code == 200, answer.text
+    page = crew.browse("ada", f"/threads/{slug}").text
+    assert ' set it to <span class="state state-deferred">' in page
+    assert "After the merge." in page
+    assert "Nobody has answered yet." in page
+
+
 def test_what_came_by_mail_is_not_edited(crew: Crew) -> None:
     items = crew.ask(None, "GET", f"/api/threads/{CORPUS}/comments").json()
     post = items["items"][0]["id"]

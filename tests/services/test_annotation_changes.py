@@ -132,6 +132,22 @@ def test_what_is_returned_is_what_is_stored(session: Session) -> None:
     assert [row.thread is None for row in made] == [*[False] * 4, True]
 
 
+def test_an_address_with_a_nul_leads_nowhere(session: Session) -> None:
+    """No text of PostgreSQL has one, so nothing is called so."""
+    visitor = make_visitor(session)
+    for noun in ("threads", "annotations", "calls"):
+        row = post(session, visitor, target=f"/{noun}/a%00b", body=[])
+        assert (row.thread, row.parent) == (None, None)
+    row = post(
+        session,
+        visitor,
+        motivation="assessing",
+        target=f"/threads/{THREAD}",
+        body={"source": "/whatif/a%00b", "purpose": "describing"},
+    )
+    assert row.thread == THREAD
+
+
 def test_what_a_client_sent_survives_reading_and_writing(
     session: Session,
 ) -> None:

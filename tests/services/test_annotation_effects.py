@@ -34,8 +34,11 @@ from app.services import (
     aligning,
     annotation_changes,
     annotation_rows,
+    annotations,
     evidence,
+    standings,
     thread_changes,
+    thread_rows,
 )
 from app.services.annotation_rows import AnnotationRow
 from app.services.annotations import CONTEXT, read_text
@@ -43,6 +46,8 @@ from app.services.importing import import_mails
 from app.services.mailbox import RawMail
 from app.services.reviewers import PROGRAM, Visitor
 from app.services.thread_changes import Heading
+from app.services.thread_rows import Wanted
+from app.services.windows import WHOLE
 from app.sim import MODEL
 from tests import w3c
 from tests.conftest import SQLiteCopies
@@ -309,6 +314,98 @@ def test_what_was_not_run_as_it_is_now_stays_a_link(session: Session) -> None:
         )
         assert list_claims(session) == []
         assert f'href="{source}"' in row.html
+
+
+def test_an_address_of_too_many_parts_stays_a_link(session: Session) -> None:
+    run = keep_run(session)
+    parts = "&".join(f"part{number}=1" for number in range(20))
+    post(
+        session,
+        make_visitor(session),
+        motivation="assessing",
+        body=make_bodies(f"/runs/{run.id}?{parts}"),
+        **{"review:expected": Answer.never.value},
+    )
+    assert list_claims(session) == []
+
+
+def test_withdrawn_evidence_does_not_come_back_by_other_words(
+    session: Session,
+) -> None:
+    """A body brings it once; said of another run, or at first, it does."""
+    run = keep_run(session)
+    visitor = make_visitor(session)
+    sent = {"motivation": "assessing", "review:expected": OUTCOME}
+    row = post(session, visitor, **sent, body=make_bodies("/whatif/none"))
+    editor = make_visitor(session, "eve", Role.editor)
+
+    def say(words: str, source: str) -> int:
+        said, brought = make_bodies(source)
+        bodies = [said | {"value": words}, brought]
+        annotation_changes.replace_annotation(
+            session, visitor, row.id, {**row.document, "body": bodies}
+        )
+        return len(list_claims(session))
+
+    assert say("It sleeps.", f"/whatif/{THREAD}") == 2
+    for one in evidence.list_evidence(session, THREAD):
+        evidence.withdraw(session, editor, one.id, reason="Not to the point.")
+    assert say("It does sleep.", f"/whatif/{THREAD}") == 0
+    assert say("It does sleep.", f"/runs/{run.id}") == 2
+
+
+def test_who_opened_a_thread_settles_it_without_words(
+    session: Session,
+) -> None:
+    ada = make_visitor(session)
+    opened = post(
+        session, ada, motivation="questioning", target="/calls/VMI_Halt"
+    )
+    row = post(
+        session,
+        ada,
+        motivation="moderating",
+        body=[],
+        target=f"/threads/{opened.thread}",
+        **{"review:state": "answered"},
+    )
+    assert row.thread == opened.thread
+    detail = thread_rows.get_thread(session, opened.thread or "")
+    assert detail.state is ThreadState.answered
+    (said,) = annotations.list_posts(session, detail.id)
+    assert (said.is_moderating, said.now) == (True, ThreadState.answered)
+
+
+def test_who_moderates_does_not_reply(session: Session) -> None:
+    """It neither counts as an answer nor wakes a thread that has none."""
+    thread = session.scalars(
+        select(Thread).where(col(Thread.slug) == THREAD)
+    ).one()
+
+    def count() -> tuple[int, int, int]:
+        # a standing's number of replies stands before what more is asked
+        (standing,) = session.execute(
+            standings.select_standings().where(col(Thread.slug) == THREAD)
+        ).all()
+        (listed,) = [
+            row
+            for row in thread_rows.list_by_position(session, Wanted(), WHOLE)
+            if row.slug == THREAD
+        ]
+        posts = annotations.list_posts(session, thread.id or 0)
+        said = sum(not row.is_moderating for row in posts)
+        return standing[-1], listed.replies, said
+
+    before = count()
+    thread.state = ThreadState.unanswered
+    session.flush()
+    editor = make_visitor(session, "eve", Role.editor)
+    post(session, editor, motivation="moderating")
+    assert get_state(session) is ThreadState.unanswered
+    assert count() == before
+    post(session, editor, motivation="replying")
+    assert get_state(session) is ThreadState.open
+    assert count() == tuple(number + 1 for number in before)
 
 
 def test_what_was_imported_is_emitted_by_the_rules(filled: Database) -> None:
