@@ -56,8 +56,24 @@ TYPES: Mapping[AuditKind, Sequence[str]] = {
 
 
 WORDS: Mapping[str, str] = {"True": "yes", "False": "no"}
-NAMES: Mapping[str, str] = {"means": "by"}
-"""What is called otherwise in words than in the log."""
+PHRASES: Mapping[str, str] = {
+    "days": "for {} days",
+    "display_name": "as {}",
+    "from": "from {}",
+    "hours": "for {} hours",
+    "issuer": "at {}",
+    "means": "by {}",
+    "password": "with a password: {}",
+    "proposal": "of {}",
+    "reviewer": "by {}",
+    "role": "as {}",
+    "scope": "to {}",
+    "sessions": "{} of them",
+    "to": "to {}",
+    "token": "number {}",
+    "tokens": "tokens revoked: {}",
+}
+"""What the log tells of an act, in words."""
 
 
 class AuditLine(NamedTuple):
@@ -74,11 +90,18 @@ class AuditLine(NamedTuple):
     def told(self) -> str:
         """Return what else is known of it, in a line."""
         return ", ".join(
-            f"{NAMES.get(key, key.replace('_', ' '))} "
-            f"{WORDS.get(str(value), value)}"
+            _say(key, value)
             for key, value in self.data.items()
             if value not in {None, ""}
         )
+
+
+def _say(key: str, value: object) -> str:
+    word = WORDS.get(str(value), str(value))
+    phrase = PHRASES.get(key)
+    if phrase is None:
+        return f"{key} {word}"
+    return (phrase.removesuffix("s") if word == "1" else phrase).format(word)
 
 
 def list_acts(
