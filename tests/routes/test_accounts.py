@@ -215,10 +215,9 @@ def test_the_audit_view_is_narrowed_and_goes_on(site: Site) -> None:
     signed_in = boss.get("/accounts/audit?account=aida&kind=sign-ins").text
     assert '<td data-label="How">by test</td>' in signed_in
     chosen = boss.get("/accounts/@aida").text
-    assert (
-        '<option value="reader" selected>reader: may read and ask questions<'
-        in chosen
-    )
+    assert 'value="reader" checked>reader: may read and ask' in chosen
+    assert 'value="editor">editor: may also import mail' in chosen
+    assert '<td data-label="How">from reviewer, to reader</td>' in page
     assert "reviewer.signed_in" not in page
     assert boss.get("/accounts/audit?kind=all").status_code == 422
     boss.headers["Accept"] = "application/json"
