@@ -167,6 +167,7 @@ def settle_claim(
     text = typed.get("claim", "")
     claim = read(key, CLAIM, text)
     if claim is None:
+        tell_refused(request, OPENID)
         raise ForbiddenError("this took too long; begin again")
     if claim["aim"] == Aim.link:
         return _link(database, visitor, claim)

@@ -293,9 +293,10 @@ def test_a_signed_in_holder_links_after_confirming(
         refused = someone.post("/oidc/claim", data={"claim": claim[1]})
         assert refused.status_code == 403
     forged = claim[1][:-3] + "abc"
-    assert (
-        browser.post("/oidc/claim", data={"claim": forged}).status_code == 403
-    )
+    with capture_logs() as told:
+        answer = browser.post("/oidc/claim", data={"claim": forged})
+    assert answer.status_code == 403
+    assert [one["event"] for one in told] == ["sign_in_refused"]
     done = browser.post("/oidc/claim", data={"claim": claim[1]})
     assert done.status_code == 303
     assert provider.subject in browser.get("/account/").text
@@ -408,6 +409,7 @@ def test_newcomers_get_the_role_that_is_set(
         provider.username = "hugo"
         browser = site.open()
         page = _come_back(browser, provider)
+        assert 'href="/sign-in?next=/account/">sign in otherwise' in page.text
         claim = CLAIM.search(page.text)
         assert claim
         typed = {"claim": claim[1], "name": "hugo"}
