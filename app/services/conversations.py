@@ -86,16 +86,22 @@ def list_conversations(
     page = select(
         *(col(Conversation.id), col(Conversation.subject)),
         *(col(Conversation.message_count), col(Conversation.started_at)),
-        *(col(Conversation.last_at), col(Message.message_id)),
-        col(Message.sender),
-    ).join(
-        Message,
-        (col(Message.conversation_id) == col(Conversation.id))
-        & (col(Message.position) == 0),
+        col(Conversation.last_at),
     )
     if after is not None:
         page = page.where(tuple_(*place) < tuple_(*after))
-    newest = page.order_by(*(column.desc() for column in place)).limit(limit)
+    # cut before their mails are looked for: SQLite would go through all mails
+    cut_off = page.order_by(*(part.desc() for part in place)).limit(limit)
+    chosen = cut_off.subquery()
+    newest = (
+        select(chosen, col(Message.message_id), col(Message.sender))
+        .join(
+            Message,
+            (col(Message.conversation_id) == chosen.c.id)
+            & (col(Message.position) == 0),
+        )
+        .order_by(chosen.c.last_at.desc(), chosen.c.id.desc())
+    )
     rows: Sequence[Any] = session.execute(newest).all()
     return [ConversationRow(*row) for row in rows]
 

@@ -1,17 +1,20 @@
 """Conversations: their list, and what an editor says of a guess."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
+from app.db import Database
 from app.errors import ConflictError, InvalidError, NotFoundError
 from app.models import Entry, Message, Role
 from app.services import conversations, linking
 from app.services.conversations import ConversationRow, Mark, Totals
 from app.services.reviewers import Visitor
+from tests.conftest import SQLiteCopies
 from tests.factories import NOW, make_message, make_visitor
 
 DAY = timedelta(days=1)
@@ -88,6 +91,33 @@ def test_the_list_goes_on_where_a_page_ended(session: Session) -> None:
         after = Mark.read(str(page[-1].mark))
     assert pages == whole
     assert len(pages) == 8
+
+
+def test_a_page_looks_at_no_more_mails_than_it_names(
+    sqlite_copies: SQLiteCopies,
+) -> None:
+    """SQLite chooses its way by guesses, for nobody counts its rows."""
+    database = Database(sqlite_copies.make("empty"))
+    asked: list[str] = []
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def keep(*told: Any) -> None:
+        cursor, statement, parameters = told[1:4]
+        plan = cursor.connection.execute(
+            f"EXPLAIN QUERY PLAN {statement}", parameters
+        )
+        asked.extend(row[3] for row in plan)
+
+    mark = Mark(NOW, 1)
+    with database.read() as session:
+        conversations.list_conversations(session, limit=3)
+        conversations.list_conversations(session, limit=3, after=mark)
+    database.close()
+    sqlite_copies.drop(database.url)
+    steps = [step for step in asked if "message" in step]
+    assert len(steps) == 2
+    for step in steps:
+        assert step.startswith("SEARCH message USING INDEX")
 
 
 def test_what_is_no_place_in_the_list_is_refused() -> None:
