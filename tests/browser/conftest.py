@@ -164,6 +164,24 @@ def reviewer_page(
     yield from _watch(context)
 
 
+@pytest.fixture(scope="module")
+def reviewer_context(
+    browser: Browser, base_url: str, signed_in_state: Any
+) -> Iterator[BrowserContext]:
+    """Return the administrator's browser, for many pages one by one."""
+    context = browser.new_context(
+        base_url=base_url, storage_state=signed_in_state
+    )
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def next_page(reviewer_context: BrowserContext) -> Iterator[Page]:
+    """Return a page there that must not complain."""
+    yield from watch_page(reviewer_context.new_page())
+
+
 @pytest.fixture
 def reader_page(browser: Browser, base_url: str) -> Iterator[Page]:
     """Return a page of a reader without name that must not complain."""
@@ -184,8 +202,15 @@ def scriptless_page(
 
 
 def _watch(context: BrowserContext) -> Iterator[Page]:
+    try:
+        yield from watch_page(context.new_page())
+    finally:
+        context.close()
+
+
+def watch_page(page: Page) -> Iterator[Page]:
+    """Let a page be used, close it, and fail if it complained."""
     complaints: list[str] = []
-    page = context.new_page()
     asked: set[str] = set()
 
     def note(message: ConsoleMessage) -> None:
@@ -203,5 +228,5 @@ def _watch(context: BrowserContext) -> Iterator[Page]:
     page.on("console", note)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     yield page
-    context.close()
+    page.close()
     assert complaints == []

@@ -242,10 +242,10 @@ def find_sideways(page: Page) -> int:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_is_accessible(
-    reviewer_page: Page, contents: Mapping[str, str], path: str
+    next_page: Page, contents: Mapping[str, str], path: str
 ) -> None:
     """Wide and light, narrow and dark, nothing stands in anybody's way."""
-    page = reviewer_page
+    page = next_page
     page.goto(path.format_map(contents))
     assert find_small_targets(page) == []
     for width in WIDTHS:
