@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -482,10 +481,8 @@ def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
         assert ready is not None
         with urllib.request.urlopen(f"{ready[1]}healthz") as answer:  # noqa: S310 - our own
             assert json.load(answer)["status"] == "ok"
-    began = time.monotonic()
     with serve(tmp_path) as (_, printed):
         assert "Loading" not in printed
-        assert time.monotonic() - began < 15
 
 
 def test_a_taken_port_is_a_line(run: Run, tmp_path: Path) -> None:

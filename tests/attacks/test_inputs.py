@@ -421,7 +421,7 @@ def test_a_slow_body_is_given_up(target: Target, path: str) -> None:
 
     started = time.monotonic()
     answers.call(drip)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert sent[0]["status"] == 408
     quick = target.send(
         "ada", "POST", f"{THREAD}/comments", json={"text": "quick"}

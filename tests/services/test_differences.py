@@ -162,9 +162,9 @@ def test_runs_give_back_both_texts(old: list[str], new: list[str]) -> None:
 def test_words_are_compared_for_so_long_only(
     old: list[str], new: list[str]
 ) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     diff_tokens(old, new, Deadline(0.2))
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 def test_two_thousand_sections_of_the_same_words_are_soon_matched() -> None:
@@ -176,6 +176,6 @@ def test_two_thousand_sections_of_the_same_words_are_soon_matched() -> None:
         section._replace(anchor=f"z{n}", title=f"q {section.title}")
         for n, section in enumerate(old)
     ]
-    begun = time.monotonic()
+    begun = time.process_time()
     map_sections(old, new)
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5

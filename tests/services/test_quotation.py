@@ -237,9 +237,9 @@ def test_marks_without_end_nest_no_deeper_than_is_shown() -> None:
     ],
 )
 def test_hostile_mails_take_no_longer_than_their_length(body: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     html = render_mail(body)
     link_ids(html, dict.fromkeys(find_ids(html), "/"))
     mask_addresses(html)
     find_trailers(body)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10

@@ -191,9 +191,9 @@ def test_a_title_is_the_subject_alone(subject: str, title: str) -> None:
     ids=["names", "calls", "stars", "headings", "spaces", "signs", "tail"],
 )
 def test_hostile_mails_are_soon_converted(body: str) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     convert(body)
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 def test_the_posted_parts_yield_their_entries(shared: Path) -> None:

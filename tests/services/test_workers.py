@@ -102,13 +102,11 @@ def test_an_idle_process_that_was_killed_is_replaced() -> None:
 
 
 def test_a_task_can_be_stopped_in_its_midst(pool: WorkerPool) -> None:
-    task = pool.submit(sleep, 20)
+    task = pool.submit(sleep, 600)
     pid = wait_until_told(task)
-    begun = time.monotonic()
     task.stop()
     with pytest.raises(StoppedError):
         task.result(PATIENCE)
-    assert time.monotonic() - begun < 5
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     task.stop()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from app.sim import CALLS, Report, explore, parse_scenario
+from app.sim import CALLS, Limits, Report, explore, parse_scenario
 from app.sim.bare import Step
 from app.sim.layout import (
     DATA_BASE,
@@ -123,7 +123,9 @@ def ask(
         for name, text in outcomes.items()
     )
     toml = f'question = "?"\n[code]\n{code}\n[outcomes]\n{asked}\n{rest}\n'
-    return explore(parse_scenario(toml, slug="asked"))
+    # other work on the machine is no answer
+    limits = Limits(seconds=120)
+    return explore(parse_scenario(toml, slug="asked"), limits=limits)
 
 
 def get_answers(report: Report, name: str) -> dict[str, str]:
