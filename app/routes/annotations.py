@@ -45,6 +45,7 @@ from app.services.annotation_rows import (
     make_address,
     make_path,
 )
+from app.services.entries import take_turn
 from app.services.reviewers import Visitor
 
 REASON_MOST = 2000
@@ -268,6 +269,7 @@ async def _replace(
     container, name = place
 
     def store(session: Session) -> AnnotationRow | Stored:
+        take_turn(session)
         stored = read_stored(session, name)
         if stored.container != container:
             return stored
@@ -311,6 +313,7 @@ async def _delete(
     visitor = require_visitor(get_access(request).visitor)
 
     def bury(session: Session) -> Stored | None:
+        take_turn(session)
         stored = read_stored(session, name)
         if stored.container != container:
             return stored

@@ -38,6 +38,7 @@ from app.services.annotation_rows import (
     absolutize,
     get_annotation,
 )
+from app.services.entries import take_turn
 from app.services.hypothesis import (
     GROUP,
     READERS,
@@ -190,6 +191,8 @@ def update_h_annotation(  # noqa: PLR0913 - each is a part of the request
 ) -> Response:
     """Change words, tags or place; what is not named stays, by PUT too."""
     draft = sent.make_draft()
+    # what is not named stays as it is by then
+    take_turn(session)
     row = get_annotation(session, name)
     row = annotation_changes.replace_annotation(
         session,

@@ -3,7 +3,7 @@
 A service is asked for the rows of `paging.window`, one more than are shown;
 `take_page` cuts the surplus row, whose presence says that the list goes on,
 and writes the `Link` header. With `before` alone the page is the one that ends
-there.
+there; with both, the next links lead no further than there.
 """
 
 import base64
@@ -163,7 +163,7 @@ def cut_page(  # noqa: PLR0913 - each is a part of the page
     With `before` alone the surplus row is the first.
     """
     has_more = len(rows) > limit
-    around: dict[str, tuple[str, str]] = {}
+    around: dict[str, dict[str, str]] = {}
     if ends.after is None and ends.before is not None:
         page = rows[-limit:]
         goes_back, goes_on = has_more, ends.before != ends.end
@@ -171,14 +171,16 @@ def cut_page(  # noqa: PLR0913 - each is a part of the page
         page = rows[:limit]
         goes_back, goes_on = ends.after is not None, has_more
     if page and goes_back:
-        around["prev"] = ("before", get_cursor(page[0]))
+        around["prev"] = {"before": get_cursor(page[0])}
     if page and goes_on:
-        around["next"] = ("after", get_cursor(page[-1]))
-    around["last"] = ("before", ends.end)
+        around["next"] = {"after": get_cursor(page[-1])}
+        if ends.after is not None and ends.before is not None:
+            around["next"]["before"] = ends.before
+    around["last"] = {"before": ends.end}
     bare = request.url.remove_query_params(CURSORS)
     links = [_link(request.url, "self"), _link(bare, "first")]
-    for relation, (name, cursor) in around.items():
-        there = bare.include_query_params(**{name: cursor})
+    for relation, cursors in around.items():
+        there = bare.include_query_params(**cursors)
         links.append(_link(there, relation))
     response.headers["Link"] = ", ".join([*links, *_link_description(request)])
     return page

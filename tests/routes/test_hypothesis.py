@@ -1,6 +1,8 @@
 """The API that clients of Hypothesis speak."""
 
+import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,14 @@ from app.db import Database
 from app.identity import SESSION_COOKIE
 from app.main import create_app
 from app.models import Role, SignIn
-from app.services import access, reviewers, sessions
-from tests.conftest import SQLiteCopies
+from app.services import (
+    access,
+    annotation_changes,
+    entries,
+    reviewers,
+    sessions,
+)
+from tests.conftest import PostgresCopies, SQLiteCopies
 from tests.factories import make_token, make_visitor
 
 BASE = "http://testserver"
@@ -643,3 +651,41 @@ def test_without_the_setting_there_is_no_client(client: TestClient) -> None:
         assert client.get(path).status_code == 404, path
     assert "hypothesis" not in client.get("/document/").text.lower()
     assert client.get("/h/api/").status_code == 200
+
+
+def test_of_two_changes_at_once_both_are_kept(
+    postgres_copies: PostgresCopies, tmp_path: Path
+) -> None:
+    """What is not named stays as it is by then; SQLite has one writer."""
+    database = Database(postgres_copies.make("full"))
+    with database.write() as session:
+        ada = make_visitor(session)
+        headers = make_token(session)
+    settings = Settings(
+        database_url=database.url, data_dir=tmp_path, base_url=BASE
+    )
+    with (
+        TestClient(create_app(settings), headers=headers) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        made = client.post("/h/api/annotations", json=make_payload())
+        name = made.json()["id"]
+        path = f"/h/api/annotations/{name}"
+        with database.write() as session:
+            entries.take_turn(session)
+            late = pool.submit(client.patch, path, json={"tags": ["late"]})
+            while not is_awaited(database):
+                time.sleep(0.01)
+            annotation_changes.replace_text(session, ada, name, "Other words.")
+        changed = late.result().json()
+    assert (changed["text"], changed["tags"]) == ("Other words.", ["late"])
+    database.close()
+    postgres_copies.drop(database.url)
+
+
+def is_awaited(database: Database) -> bool:
+    """Tell whether somebody waits for their turn to change it."""
+    wanted = "SELECT 1 FROM pg_locks WHERE locktype='advisory' AND NOT granted"
+    with database.read() as session:
+        found = session.connection().exec_driver_sql(wanted)
+        return found.first() is not None

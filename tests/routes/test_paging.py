@@ -93,6 +93,8 @@ def test_both_cursors_part_a_list(numbers: TestClient) -> None:
     after, before = encode_cursor(1), encode_cursor(5)
     answer = numbers.get(f"/numbers?after={after}&before={before}")
     assert answer.json()["items"] == [2, 3, 4]
+    part = f"/numbers?after={after}&before={before}&limit=2"
+    assert walk(numbers, part, "next") == [[2, 3], [4]]
 
 
 def test_the_last_page_has_no_next_link(numbers: TestClient) -> None:
