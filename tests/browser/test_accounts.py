@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.browser.test_accessibility import (
     APPEARANCE,
@@ -14,7 +14,7 @@ from tests.browser.test_accessibility import (
 
 pytestmark = pytest.mark.browser
 
-NARROW = {"width": 400, "height": 800}
+NARROW: ViewportSize = {"width": 400, "height": 800}
 ACTS = {
     "/account/": r"Revoke the import of every night",
     "/accounts/invitations/": r"Revoke invitation \d+",
