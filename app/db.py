@@ -19,6 +19,7 @@ from contextlib import (
     suppress,
 )
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -56,6 +57,9 @@ POOL_SIZE = 16
 # so that nobody waits for one while holding what another waits for
 POOL_OVERFLOW = 56
 BUSY_MILLISECONDS = 30_000
+
+CACHE = 2000
+"""SQLite's own choice; a server has many connections."""
 
 CHANNEL = "review"
 """What PostgreSQL notifies at the commit of a change of the log."""
@@ -168,12 +172,14 @@ class Database:
     ----------
     url
         SQLAlchemy address: `sqlite:///PATH` or `postgresql+psycopg://…`.
+    cache
+        KiB of pages that each connection to SQLite keeps.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, cache: int = CACHE) -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
-        self.engine = _create_engine(url)
+        self.engine = _create_engine(url, cache)
         self._read_engine = (
             self.engine
             if self.is_sqlite
@@ -346,7 +352,7 @@ async def _enter_in_thread(
         yield session
 
 
-def _create_engine(url: str) -> Engine:
+def _create_engine(url: str, cache: int) -> Engine:
     # parameters are hidden: a failure that is logged must not repeat them
     if not url.startswith("sqlite"):
         return create_engine(
@@ -363,7 +369,7 @@ def _create_engine(url: str) -> Engine:
         hide_parameters=True,
         module=_get_sqlite_module(),
     )
-    event.listen(engine, "connect", _set_up_connection)
+    event.listen(engine, "connect", partial(_set_up_connection, cache))
     event.listen(engine, "begin", _begin)
     return engine
 
@@ -378,6 +384,7 @@ def _get_sqlite_module() -> Any:  # noqa: ANN401 - a DBAPI module
 
 
 def _set_up_connection(
+    cache: int,
     connection: Any,  # noqa: ANN401 - a DBAPI connection
     _record: object,
 ) -> None:
@@ -388,6 +395,7 @@ def _set_up_connection(
         "synchronous=FULL",
         "foreign_keys=ON",
         f"busy_timeout={BUSY_MILLISECONDS}",
+        f"cache_size=-{cache}",
     ):
         connection.execute(f"PRAGMA {pragma}")
 

@@ -87,12 +87,15 @@ def test_the_help_loads_neither_simulator_nor_server() -> None:
 
 
 def test_no_command_but_serve_loads_the_web_server() -> None:
+    """And an import does not load what finds quotes before its turn."""
     probe = (
         "import importlib, pkgutil, sys, app.commands as all\n"
+        "import app.commands.mail\n"
+        "assert 'app.services.aligning' not in sys.modules\n"
         "for found in pkgutil.iter_modules(all.__path__, 'app.commands.'):\n"
         "    if not found.name.endswith(('.server', '.connections')):\n"
         "        importlib.import_module(found.name)\n"
-        "assert 'app.commands.mail' in sys.modules\n"
+        "assert 'app.services.aligning' in sys.modules\n"
         "loaded = {'fastapi', 'starlette', 'uvicorn'} & set(sys.modules)\n"
         "assert not loaded, loaded\n"
     )

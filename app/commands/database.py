@@ -15,6 +15,9 @@ from app.log import configure_logging
 from app.services import annotation_filling, search_index
 from app.services.linking import link_waiting
 
+CACHE = 16_000
+"""KiB: few connections, and an import comes back to its pages."""
+
 
 @contextmanager
 def open_for_change(settings: Settings) -> Iterator[Database]:
@@ -49,7 +52,7 @@ def _open(settings: Settings) -> Iterator[Database]:
     if not structlog.is_configured():
         # a command's own lines say what it did
         configure_logging("warning")
-    database = Database(settings.get_database_url())
+    database = Database(settings.get_database_url(), cache=CACHE)
     try:
         yield database
     except SQLAlchemyError as error:

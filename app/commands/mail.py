@@ -12,8 +12,7 @@ import typer
 from app.commands.database import open_for_change
 from app.commands.memory import settle_memory
 from app.commands.progress import ProgressLine
-from app.commands.quotes import align_mails
-from app.commands.quotes import describe as describe_aligned
+from app.commands.settings import load_command
 from app.config import Settings
 from app.db import Database
 from app.errors import CommandError
@@ -78,9 +77,11 @@ def import_mails(
 
 def _align(database: Database) -> None:
     """Find what the mails quote, and say so if they quote anything."""
-    report, seconds = align_mails(database)
+    # loaded when it is its turn, for not every import wants it
+    quotes = load_command("quotes")
+    report, seconds = quotes.align_mails(database)
     if report.decided or report.waiting:
-        typer.echo(describe_aligned(report, seconds))
+        typer.echo(quotes.describe(report, seconds))
 
 
 def _read(
