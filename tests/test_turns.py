@@ -24,8 +24,8 @@ from app.services import (
 from tests.conftest import SQLiteCopies
 from tests.factories import make_visitor
 
-MOST_ALONE = 16
-MOST_EACH = 7
+MOST_ALONE = 14
+MOST_EACH = 5
 """Statements of a reply that is written alone, or with others."""
 
 Act = Callable[[Session], object]

@@ -46,7 +46,8 @@ def _write_thread(
     for post in posts:
         if not post.is_deleted:
             said_at = _format_time(post.created_at)
-            head = f"{escape(post.author)}, {said_at}"
+            set_to = f" set it to {post.now}" if post.now else ""
+            head = f"{escape(post.author)}{set_to}, {said_at}"
             yield from _quote_under(head, post.text)
 
 

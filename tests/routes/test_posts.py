@@ -170,6 +170,8 @@ def test_who_moderates_says_how_the_thread_stands_and_is_no_reply(
     assert ' set it to <span class="state state-deferred">' in page
     assert "After the merge." in page
     assert "Nobody has answered yet." in page
+    text = crew.browse("ada", f"/threads/{slug}.md").text
+    assert "ed set it to deferred, " in text
 
 
 def test_what_came_by_mail_is_not_edited(crew: Crew) -> None:
