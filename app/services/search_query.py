@@ -395,9 +395,9 @@ class _Parser:
         if (field, word) == (IS, "message"):
             word = "mail"
         if word not in WORDS[field]:
-            said = "can be" if field == IS else "is stood to as"
+            said = "nothing can be" if field == IS else "no stance is"
             raise refuse(
-                f"nothing {said} {_shorten(value)!r}",
+                f"{said} {_shorten(value)!r}",
                 at,
                 _say_expected(field),
             )

@@ -93,7 +93,7 @@ def test_what_is_understood(text: str, node: Node | None) -> None:
         ("s:(a b)", "s: takes no group", 3),
         ("a*", "two letters or more", 1),
         ("a is:blue", "nothing can be 'blue'", 3),
-        ("stance:open", "nothing is stood to as 'open'", 1),
+        ("stance:open", "no stance is 'open'", 1),
         ("d:20060231", "no day that there is", 1),
         ("NOT " * (DEEPEST + 1) + "a", "nested more than", 41),
         ("(" * (DEEPEST + 1), "nested more than", 11),
